@@ -1,0 +1,1 @@
+"""What masking costs beside a plain copy and beside other tools: `python -m benchmarks`."""

@@ -1,0 +1,107 @@
+"""A folder as a store of small durable objects, and the file operations that must not tear."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmengine.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """Small objects below a folder. An object is created whole and durably, or not at all.
+
+    >>> import tempfile
+    >>> store = LocalStore(tempfile.mkdtemp())
+    >>> store.create("run/a.json", b"1"), store.create("run/a.json", b"2"), store.read("run/a.json")
+    (True, False, b'1')
+    """
+
+    root: str
+
+    @property
+    def location(self) -> str:
+        """The folder."""
+        return self.root
+
+    def names(self, prefix: str = "") -> list[str]:
+        """List the objects below a prefix, sorted; half-written ones that a crash left are among them."""
+        found = []
+        for folder, _, files in os.walk(self.root):
+            below = os.path.relpath(folder, self.root)
+            found += [name if below == "." else f"{below}/{name}" for name in files]
+        return sorted(name.replace(os.sep, "/") for name in found if name.startswith(prefix))
+
+    def read(self, name: str) -> bytes | None:
+        """Return an object's bytes, or None if there is none."""
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _refused(error, name) from error
+
+    def create(self, name: str, body: bytes) -> bool:
+        """Write a whole new object durably; False, and no change, if there is one already."""
+        path = self._path(name)
+        scratch = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write_durably(scratch, body)
+                os.link(scratch, path)  # fails if the name is taken: the one atomic "create if absent" of POSIX
+            except FileExistsError:
+                return False
+            finally:
+                scratch.unlink(missing_ok=True)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise _refused(error, name) from error
+        return True
+
+    def delete(self, name: str) -> None:
+        """Remove an object, and the folders that it leaves empty; no error if there is none."""
+        path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+            remove_empty(path.parent, Path(self.root))
+        except OSError as error:
+            raise _refused(error, name) from error
+
+    def _path(self, name: str) -> Path:
+        return Path(self.root, *name.split("/"))
+
+
+def write_durably(path: Path, body: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with open(path, "wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has a folder's entries: a rename or a new name is not durable before."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_empty(folder: Path, root: Path) -> None:
+    """Remove a folder and its parents, up to and with `root`, as far as they are empty."""
+    while True:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        if folder == root or root not in folder.parents:
+            return
+        folder = folder.parent
+
+
+def _refused(error: OSError, name: str) -> StoreError:
+    return StoreError(f"cannot use {name}: {error.strerror}", hint="check space and permissions of the folder")

@@ -1,0 +1,283 @@
+"""The few functions that a user calls: thin, over the modules that do the work."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from dmengine import planview, previewing, registry, running
+from dmengine.engine import Batch, Engine
+from dmengine.errors import DmengineError, KeyringError, PlanError, RunError
+from dmengine.executors import ExecutorChoice
+from dmengine.journal import Journal, unfinished
+from dmengine.keyring import Key, hold
+from dmengine.paths import FieldPath
+from dmengine.planning import Plan, make_plan, plan_part
+from dmengine.records import TableRecords
+from dmengine.report import Report
+from dmengine.rules import Ruleset
+from dmengine.spi import Described, Finding, Sink, Source, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rules = Ruleset | str | Path
+_SAMPLED = 1000
+
+
+def run(
+    source: Source,
+    target: Sink,
+    ruleset: Rules,
+    key: Key,
+    *,
+    workers: int | None = None,
+    executor: ExecutorChoice = "threads",
+    resume: Literal["auto"] | None = "auto",
+    on_failure: Literal["discard", "keep"] = "discard",
+    remask: bool = False,
+    journal: str | Path | Store | None = None,
+    progress: bool | None = None,
+) -> Report:
+    """Mask everything in `source` into `target`: all of it, or nothing becomes visible.
+
+    Args:
+        source: Where the records are.
+        target: Where the masked records go; the source itself to mask in place.
+        ruleset: The rules, or the path of a YAML file.
+        key: The root key; `Key.load("env:DMENGINE_KEY")`.
+        workers: Parts at once; for a single part, batches at once. None: one for each processor.
+        executor: "threads", "processes", or a `concurrent.futures.Executor` of yours.
+        resume: "auto" takes up an unfinished run of the same source, target, ruleset and key.
+        on_failure: "keep" leaves sealed parts for `resume` when the run fails; "discard" leaves nothing.
+        remask: Mask objects in place that an earlier run has masked already.
+        journal: A folder for the journal; None: `_dmengine/` beside the target.
+        progress: Show a progress bar; None: on a terminal or in a notebook.
+
+    Raises:
+        PlanError: the rules do not fit the data or the target; nothing was written.
+        DmengineError: anything else that stopped the run; the message says what, where, and what to do.
+    """
+    rules = as_ruleset(ruleset)
+    settings = running.Settings(workers, executor, resume, on_failure, remask, _store(journal), progress)
+    described, plan = _planned(source, target, rules, _checked(key), scan=False)
+    return running.start(source, target, rules, key, settings, described, plan).go()
+
+
+def plan(source: Source, target: Sink, ruleset: Rules, key: Key, *, full: bool = False) -> planview.PlanView:
+    """Say what a run would do, field by field, and what would stop it. No side effects.
+
+    Args:
+        source: Where the records are.
+        target: Where the masked records would go.
+        ruleset: The rules, or the path of a YAML file.
+        key: The root key, of which only the fingerprint is shown.
+        full: Look at the field names of every record of documents, not of a sample.
+    """
+    described, made = _planned(source, target, as_ruleset(ruleset), _checked(key), scan=True, full=full)
+    return planview.PlanView(made, described.outcomes)
+
+
+def preview(source: Source, ruleset: Rules, key: Key, *, rows: int = 10, datasets: int = 5) -> previewing.Preview:
+    """Show a few masked records beside the shape of their originals. Reads a sample, writes nothing."""
+    return previewing.preview_of(source, source.describe(), as_ruleset(ruleset), _checked(key), rows, datasets)
+
+
+def resume(
+    source: Source,
+    target: Sink,
+    ruleset: Rules,
+    key: Key,
+    *,
+    run_id: str | None = None,
+    workers: int | None = None,
+    executor: ExecutorChoice = "threads",
+    on_failure: Literal["discard", "keep"] = "keep",
+    journal: str | Path | Store | None = None,
+    progress: bool | None = None,
+) -> Report:
+    """Finish a run that was killed or that failed with `on_failure="keep"`: only what is left is done.
+
+    A run that had committed is rolled forward; it needs nothing but the target.
+
+    Raises:
+        RunError: there is no such run, or source, ruleset or key are not what they were.
+    """
+    rules = as_ruleset(ruleset)
+    store = _store(journal) or target.journal()
+    found = _pick(store, run_id)
+    if (manifest := found.finished()) is not None:
+        found.forget(keep="manifest.json")
+        return Report.from_dict(manifest)
+    if found.committed() is not None:
+        return running.roll_forward(source, target, rules, found)
+    described, made = _planned(source, target, rules, _checked(key), scan=False)
+    identity = running.identify(described, target, rules, key)
+    changed = running.differences(found.identity() or {}, identity)
+    if changed:
+        raise RunError(
+            f"run {found.run_id} cannot go on: {', '.join(changed)} changed since it began",
+            hint="put back what changed, or discard it (`dmengine clean`) and run anew",
+        )
+    settings = running.Settings(workers, executor, "auto", on_failure, False, store, progress)
+    return running.Run(source, target, rules, key, settings, described, made, found).go()
+
+
+def clean(
+    target: Sink,
+    *,
+    source: Source | None = None,
+    run_id: str | None = None,
+    journal: str | Path | Store | None = None,
+) -> tuple[str, ...]:
+    """End what crashed runs have left at a target: discard what is not committed, publish what is.
+
+    Returns:
+        The ids of the runs that were ended.
+
+    Raises:
+        RunError: a run is still being driven, or something could not be removed (it is named).
+    """
+    store = _store(journal) or target.journal()
+    chosen = [_pick(store, run_id)] if run_id else unfinished(store)
+    for found in chosen:
+        if found.finished() is not None:
+            found.forget(keep="manifest.json")
+        elif found.committed() is not None:
+            running.roll_forward(source, target, None, found)
+        elif left := running.discard(source, target, found):
+            raise RunError(f"run {found.run_id} leaves {', '.join(left)}", hint="remove them by hand, then clean again")
+    return tuple(found.run_id for found in chosen)
+
+
+def mask_table(table: pa.Table, ruleset: Rules, key: Key, *, dataset: str = "table") -> pa.Table:
+    """Mask an Arrow table in memory; nested columns and dictionaries included.
+
+    >>> from dmengine.maskers import Redact
+    >>> from dmengine.rules import Rule
+    >>> table = pa.table({"name": ["Ann", None]})
+    >>> mask_table(table, Ruleset([Rule("name", Redact())]), Key.generate()).to_pydict()
+    {'name': ['*', None]}
+
+    Args:
+        table: What to mask; it is not changed.
+        ruleset: The rules, or the path of a YAML file.
+        key: The root key.
+        dataset: The name that the ruleset's datasets are matched with.
+    """
+    hold(_checked(key))
+    made = plan_part(as_ruleset(ruleset), dataset, table.schema)
+    engine = Engine(made, key, dataset)
+    firsts = itertools.accumulate((len(batch) for batch in table.to_batches()), initial=0)
+    given = (Batch(TableRecords(batch), first) for batch, first in zip(table.to_batches(), firsts, strict=False))
+    masked = [engine.mask(batch)[0] for batch in given]
+    batches = [records.batch for records in masked if isinstance(records, TableRecords)]
+    assert made.schema_out is not None
+    return pa.Table.from_batches([_as_schema(batch, made.schema_out) for batch in batches], made.schema_out)
+
+
+def _as_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def mask_frame(frame: pd.DataFrame, ruleset: Rules, key: Key, *, dataset: str = "frame") -> pd.DataFrame:
+    """Mask a pandas DataFrame in memory; its index and dtypes stay.
+
+    >>> import pandas as pd
+    >>> from dmengine.maskers import Redact
+    >>> from dmengine.rules import Rule
+    >>> mask_frame(pd.DataFrame({"name": ["Ann"]}, index=[7]), Ruleset([Rule("name", Redact())]), Key.generate())
+      name
+    7    *
+    """
+    try:
+        import pandas  # noqa: F401
+    except ImportError:
+        problem = "pandas is not installed"
+    else:
+        problem = ""
+    if problem:
+        raise PlanError(problem, hint='pip install "dmengine[notebook]"')
+    duplicated = frame.columns[frame.columns.duplicated()]
+    if len(duplicated):
+        raise PlanError(f"columns are there twice: {', '.join(map(str, duplicated))}", hint="rename them")
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    masked = mask_table(table, ruleset, key, dataset=dataset).to_pandas()
+    masked.index = frame.index
+    kept = {
+        name: frame[name].dtype
+        for name in masked.columns
+        if masked[name].dtype != frame[name].dtype and frame[name].dtype != object
+    }
+    return masked.astype(kept)
+
+
+def as_ruleset(ruleset: Rules) -> Ruleset:
+    """Return a checked ruleset, read from YAML where a path is given."""
+    if isinstance(ruleset, Ruleset):
+        ruleset.validate()
+        return ruleset
+    return Ruleset.from_yaml(Path(ruleset))
+
+
+def _checked(key: Key) -> Key:
+    if not isinstance(key, Key):
+        raise KeyringError("no key was given", hint='load one: Key.load("env:DMENGINE_KEY"); or Key.generate()')
+    return key
+
+
+def _store(journal: str | Path | Store | None) -> Store | None:
+    if journal is None or not isinstance(journal, (str, Path)):
+        return journal
+    store: Store = registry.load("dmengine.stores", "file")(str(journal))
+    return store
+
+
+def _pick(store: Store, run_id: str | None) -> Journal:
+    runs = unfinished(store)
+    if run_id is not None:
+        runs = [found for found in runs if found.run_id == run_id]
+    if not runs:
+        what = f"no unfinished run {run_id}" if run_id else "no unfinished run"
+        raise RunError(f"there is {what} at {store.location}", hint="start it with `run` (`dmengine mask`)")
+    if len(runs) > 1:
+        names = ", ".join(found.run_id for found in runs)
+        raise RunError(f"there are {len(runs)} unfinished runs: {names}", hint="say which: run_id=... (`--run`)")
+    return runs[0]
+
+
+def _planned(
+    source: Source, target: Sink, rules: Ruleset, key: Key, *, scan: bool, full: bool = False
+) -> tuple[Described, Plan]:
+    described = source.describe()
+    limits = target.limits(described)
+    documents: dict[str, list[FieldPath]] = {}
+    problems: list[Finding] = []
+    for info in described.datasets if scan else ():
+        if info.schema is None:
+            try:
+                documents[info.name] = _fields_of(source, info.name, rules, full=full)
+            except DmengineError as error:
+                problems.append(Finding("error", error.message, info.name, error.hint))
+    described = Described(
+        described.kind, described.location, described.datasets, described.fingerprint, described.outcomes,
+        (*described.findings, *problems),
+    )  # fmt: skip
+    return described, make_plan(described, target.location, limits, rules, key.fingerprint, documents)
+
+
+def _fields_of(source: Source, dataset: str, rules: Ruleset, *, full: bool) -> list[FieldPath]:
+    """List the paths that a dataset of documents holds: in its first records, or in all of them."""
+    opened = tuple(path for rule in rules.for_dataset(dataset) for path in rule.fields)
+    found: dict[FieldPath, None] = {}
+    stream = source.sample(dataset, 1 << 62 if full else _SAMPLED)
+    for records in stream.batches:
+        found |= dict.fromkeys(records.fields(opened))
+    return list(found)

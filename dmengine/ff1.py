@@ -1,0 +1,190 @@
+"""Format-preserving encryption, FF1 of NIST SP 800-38G, over a whole column at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dmengine.errors import KeyringError, MaskError, PlanError
+from dmengine.ff1_narrow import Narrow, fits
+from dmengine.ff1_numerals import Numerals, numeral_type
+from dmengine.ff1_text import (
+    FLOOR,
+    MIN_DOMAIN,
+    Spelling,
+    decrypt_text,
+    digits_of,
+    domain_size,
+    encrypt_text,
+    smallest_length,
+)
+from dmengine.ff1_wide import Wide
+from dmengine.prf import BLOCK_ROWS, Words
+
+__all__ = [
+    "FF1",
+    "MIN_DOMAIN",
+    "Spelling",
+    "decrypt_text",
+    "digits_of",
+    "domain_size",
+    "encrypt_text",
+    "smallest_length",
+]
+
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FF1:
+    """A keyed permutation of the texts of every length over `radix` digits.
+
+    `tweak` separates uses of one key. With `allow_small_domain=False`, lengths with fewer than `MIN_DOMAIN` texts
+    are refused, as SP 800-38G Rev. 1 demands; the default leaves that decision to the caller.
+
+    >>> cipher = FF1(bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c"), radix=10)
+    >>> cipher
+    FF1(radix=10, allow_small_domain=True)
+    >>> cipher.encrypt_digits(np.array([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]], dtype=np.uint8)).tolist()
+    [[2, 4, 3, 3, 4, 7, 7, 4, 8, 4]]
+    """
+
+    key: bytes = field(repr=False)
+    radix: int
+    tweak: bytes = field(default=b"", repr=False)
+    allow_small_domain: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if len(self.key) not in (16, 24, 32):
+            raise KeyringError(
+                f"an FF1 key has 16, 24 or 32 bytes, not {len(self.key)}", hint="derive one with ctx.key(purpose, 32)"
+            )
+        if not 2 <= self.radix <= 1 << 16:
+            raise PlanError(f"FF1 works in radix 2 to 65536, not {self.radix}", hint="give an alphabet of that size")
+
+    def encrypt_digits(self, digits: Integers) -> Integers:
+        """Encipher every row of an (n, length) array of digits below the radix; shape and type stay.
+
+        Raises:
+            PlanError: the length has too few texts.
+            MaskError: a digit is not below the radix.
+        """
+        return self._apply(digits, decrypt=False)
+
+    def decrypt_digits(self, digits: Integers) -> Integers:
+        """Undo `encrypt_digits`."""
+        return self._apply(digits, decrypt=True)
+
+    def encrypt_integers(self, values: Integers, size: int) -> Words:
+        """Permute the integers of [0, size), for any size from 2 to 2^64. The radix of the cipher plays no part.
+
+        Small sizes are served too: a permutation of few values hides little from who knows a part of it.
+
+        >>> cipher = FF1(bytes(32), radix=10)
+        >>> sorted(cipher.encrypt_integers(np.arange(5), 5).tolist())
+        [0, 1, 2, 3, 4]
+        """
+        return self._permute(values, size, decrypt=False)
+
+    def decrypt_integers(self, values: Integers, size: int) -> Words:
+        """Undo `encrypt_integers`."""
+        return self._permute(values, size, decrypt=True)
+
+    def _apply(self, digits: Integers, *, decrypt: bool) -> Integers:
+        self._check(digits)
+        rows, length = digits.shape
+        result = np.empty_like(digits, order="C")
+        if rows == 0:
+            return result
+        path = Narrow if fits(self.radix, length) else Wide
+        cipher = path(self.key, self.radix, self.tweak, length, min(rows, BLOCK_ROWS))
+        for part in _parts(rows):
+            block: Numerals = np.ascontiguousarray(digits[part], dtype=numeral_type(self.radix))
+            masked = np.empty_like(block)
+            cipher.apply(block, masked, decrypt=decrypt)
+            result[part] = masked
+        return result
+
+    def _check(self, digits: Integers) -> None:
+        if digits.ndim != 2 or not np.issubdtype(digits.dtype, np.integer):
+            raise MaskError(
+                f"FF1 takes rows of integer digits, not {digits.ndim} dimensions of {digits.dtype}",
+                hint="give an array of shape (rows, length)",
+            )
+        length = digits.shape[1]
+        size = domain_size(self.radix, length)
+        if length < 2 or size < FLOOR:
+            raise PlanError(
+                f"FF1 is not defined for {length} digits of radix {self.radix}",
+                hint=f"NIST SP 800-38G wants two digits and {FLOOR} texts at least; mask such values otherwise",
+            )
+        if size < MIN_DOMAIN and not self.allow_small_domain:
+            raise PlanError(
+                f"{length} digits of radix {self.radix} make fewer than {MIN_DOMAIN} texts",
+                hint="mask such values otherwise, or say allow_small_domain=True",
+            )
+        if digits.size and (int(digits.max()) >= self.radix or int(digits.min()) < 0):
+            raise MaskError(f"a digit is outside radix {self.radix}", hint="give digits from 0 to radix - 1")
+
+    def _permute(self, values: Integers, size: int, *, decrypt: bool) -> Words:
+        if not 2 <= size <= 1 << 64:
+            raise PlanError(f"no permutation of {size} integers", hint="give a size from 2 to 2^64")
+        if values.size and (int(values.max()) >= size or int(values.min()) < 0):
+            raise MaskError(f"an integer is outside [0, {size})", hint="give integers below the size")
+        rows = len(values)
+        if size < rows:  # cheaper to walk through the whole permutation once
+            return self._permute(np.arange(size), size, decrypt=decrypt)[values]
+        result = values.astype(np.uint64)
+        if rows:
+            radix, length = integer_shape(size)
+            cipher = Narrow(self.key, radix, self.tweak, length, min(rows, BLOCK_ROWS))
+            for part in _parts(rows):
+                _walk(cipher, result[part], size, decrypt=decrypt)
+        return result
+
+
+def integer_shape(size: int) -> tuple[int, int]:
+    """Return the radix and length in which integers below a size are enciphered.
+
+    Two or four digits of the least radix that suffices: that leaves next to nothing to walk over, gives both halves
+    the same modulus, and keeps them within 32 bits, where a round is cheapest.
+
+    >>> integer_shape(1_000_000), integer_shape(2**64), integer_shape(3)
+    ((1000, 2), (65536, 4), (10, 2))
+    """
+    root = math.isqrt(size - 1)
+    if size <= 1 << 32:
+        return max(math.isqrt(FLOOR), root + 1), 2
+    return math.isqrt(root) + 1, 4
+
+
+def _walk(cipher: Narrow, values: Words, size: int, *, decrypt: bool) -> None:
+    """Encipher in place, and again where the result is not below the size (cycle walking)."""
+    _encipher(cipher, values, decrypt=decrypt)
+    if size == 1 << 64:
+        return
+    outside = np.flatnonzero(values >= np.uint64(size))
+    while outside.size:
+        again = values[outside]
+        _encipher(cipher, again, decrypt=decrypt)
+        values[outside] = again
+        outside = outside[again >= np.uint64(size)]
+
+
+def _encipher(cipher: Narrow, values: Words, *, decrypt: bool) -> None:
+    modulus = np.uint64(cipher.radix**cipher.low_half)
+    high = values // modulus
+    low = values - high * modulus
+    cipher.apply_halves(high, low, decrypt=decrypt)
+    np.multiply(high, modulus, out=values)
+    values += low
+
+
+def _parts(rows: int) -> Iterator[slice]:
+    """Blocks of rows that stay in the cache."""
+    return (slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS))

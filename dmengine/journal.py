@@ -1,0 +1,167 @@
+"""The journal of a run: small durable notes that outlive a crash, and one COMMIT."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dmengine.errors import RunError
+from dmengine.spi import Store
+
+RUN, COMMIT, MANIFEST = "run.json", "COMMIT.json", "manifest.json"
+
+
+def new_run_id() -> str:
+    """Return a run id that sorts by time: `20261124T031500-1f0c9a`."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + uuid.uuid4().hex[:6]
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The notes of one run in a store; implements `spi.RunInfo`, and pickles.
+
+    Every note is one small object that is created whole and never changed, so there is nothing to tear:
+    a note is there or it is not.
+    """
+
+    store: Store
+    run_id: str
+
+    def _name(self, name: str) -> str:
+        return f"{self.run_id}/{name}"
+
+    def begin(self, identity: Mapping[str, Any]) -> None:
+        """Write the run's first note: what it is a run of."""
+        self._create(RUN, dict(identity))
+
+    def identity(self) -> dict[str, Any] | None:
+        """Return what the run is a run of, or None if there is no such run."""
+        return self._read(RUN)
+
+    def note(self, part: str, key: str, value: str) -> None:
+        """Write a note durably, once: a second note of the same name must be equal."""
+        name = self._name(_note_name(part, key))
+        if not self.store.create(name, value.encode()) and self.store.read(name) != value.encode():
+            raise RunError(f"the journal holds another note {key!r}", hint="do two processes drive this run?")
+
+    def get(self, part: str, key: str) -> str | None:
+        """Read a note back, in any process of the run."""
+        body = self.store.read(self._name(_note_name(part, key)))
+        return None if body is None else body.decode()
+
+    def commit(self, summary: Mapping[str, Any]) -> None:
+        """Write COMMIT: from here on the run only rolls forward."""
+        self._create(COMMIT, dict(summary))
+
+    def committed(self) -> dict[str, Any] | None:
+        """Return what COMMIT says, or None before it."""
+        return self._read(COMMIT)
+
+    def finish(self, manifest: Mapping[str, Any]) -> None:
+        """Write the manifest, which ends the run, and drop every other note."""
+        self._create(MANIFEST, dict(manifest))
+        self.forget(keep=MANIFEST)
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return the manifest of a run that ended well."""
+        return self._read(MANIFEST)
+
+    def forget(self, *, keep: str = "") -> None:
+        """Drop the notes; the run's first note goes last, so that a crash here is seen as this run's."""
+        names = [n for n in self.store.names(f"{self.run_id}/") if n != self._name(keep)]
+        for name in sorted(names, key=lambda n: n.endswith("/" + RUN)):
+            self.store.delete(name)
+
+    # ------------------------------------------------------------------------------------------ the owner lock
+
+    def claim(self) -> int:
+        """Become the run's owner, with an epoch above every earlier owner's.
+
+        Raises:
+            RunError: the owner is a process of this host that is still alive.
+        """
+        while True:
+            epoch, owner = self._owner()
+            if owner is not None and _alive(owner):
+                raise RunError(
+                    f"run {self.run_id} is being driven by process {owner['pid']} on this host",
+                    hint="wait for it, or stop it and resume",
+                )
+            if self.store.create(self._name(f"owner.{epoch + 1:06d}.json"), json.dumps(_me()).encode()):
+                return epoch + 1
+
+    def check_owner(self, epoch: int) -> None:
+        """Refuse to go on when another process has taken the run over since `claim`."""
+        if self._owner()[0] != epoch:
+            raise RunError(f"run {self.run_id} was taken over by another process", hint="let that one finish")
+
+    def _owner(self) -> tuple[int, dict[str, Any] | None]:
+        owners = [n for n in self.store.names(f"{self.run_id}/") if n.rsplit("/", 1)[-1].startswith("owner.")]
+        if not owners:
+            return 0, None
+        body = self.store.read(owners[-1])
+        return int(owners[-1].rsplit(".", 2)[-2]), json.loads(body) if body else None
+
+    def _create(self, name: str, content: dict[str, Any]) -> None:
+        body = json.dumps(content, sort_keys=True).encode()
+        if not self.store.create(self._name(name), body) and self.store.read(self._name(name)) != body:
+            raise RunError(f"run {self.run_id} already has another {name}", hint="do two processes drive this run?")
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        body = self.store.read(self._name(name))
+        return None if body is None else dict(json.loads(body))
+
+
+def unfinished(store: Store) -> list[Journal]:
+    """Find the runs of a store that neither ended well nor were discarded, oldest first."""
+    names = store.names()
+    ended = {n.split("/")[0] for n in names if n.endswith("/" + MANIFEST)}
+    begun = {n.split("/")[0] for n in names if "/" in n}
+    still = {n.split("/")[0] for n in names if n.split("/")[0] in ended and not n.endswith("/" + MANIFEST)}
+    return [Journal(store, run) for run in sorted((begun - ended) | still)]
+
+
+def manifests(store: Store) -> list[dict[str, Any]]:
+    """Read the manifests of the runs that ended well."""
+    runs = [n.split("/")[0] for n in store.names() if n.endswith("/" + MANIFEST)]
+    return [m for run in runs if (m := Journal(store, run).finished()) is not None]
+
+
+def _note_name(part: str, key: str) -> str:
+    digest = hashlib.sha256(part.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"parts/{digest[:24]}.{key}.json"
+
+
+def _me() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())}
+
+
+def _alive(owner: Mapping[str, Any]) -> bool:
+    """Say whether an owner is a process of this host that still runs (and is not us)."""
+    if owner.get("host") != socket.gethostname() or owner.get("pid") == os.getpid():
+        return False
+    try:
+        os.kill(int(owner["pid"]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return _process_start(int(owner["pid"])) == owner.get("started")
+
+
+def _process_start(pid: int) -> str:
+    """Return when a process started, as the kernel counts it, so that a reused pid is not taken for its owner."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            text = stat.read()
+    except OSError:
+        return ""
+    state, *rest = text.rpartition(")")[2].split()
+    return "gone" if state == "Z" else rest[18]

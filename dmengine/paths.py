@@ -1,0 +1,152 @@
+"""Field paths: how rules, plans and records name a value inside a record."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Literal
+
+from dmengine.errors import RulesetError
+
+_PLAIN = re.compile(r"[^.\[\]{}|\"*?\s][^.\[\]{}|\"*?]*(?<!\s)")
+_TOKEN = re.compile(
+    r'(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<each>\[\*\])|(?P<values>\{\*\})|(?P<dot>\.)|(?P<name>[^.\[\]{}|"]+)'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path: a member by name, each element of a list, or each value of a map.
+
+    A `name` step with `glob` set matches by shell pattern; paths of real fields never have one.
+    """
+
+    kind: Literal["name", "each", "values"]
+    name: str = ""
+    glob: bool = False
+
+    def __str__(self) -> str:
+        if self.kind == "each":
+            return "[*]"
+        if self.kind == "values":
+            return "{*}"
+        if self.glob or _PLAIN.fullmatch(self.name):
+            return self.name
+        return json.dumps(self.name, ensure_ascii=False)
+
+    def covers(self, other: Step) -> bool:
+        """Say whether this step, as written in a rule, means the step `other` of a real field."""
+        if self.kind != other.kind:
+            return False
+        return fnmatchcase(other.name, self.name) if self.glob else self.name == other.name
+
+
+EACH = Step("each")
+VALUES = Step("values")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPath:
+    """The way from a record to a value; `str` of it reads back as the same path.
+
+    >>> path = FieldPath.parse("contacts[*].email")
+    >>> path.leaf, path.lists, str(path)
+    ('email', 1, 'contacts[*].email')
+    >>> str(FieldPath.of("first.name"))
+    '"first.name"'
+    """
+
+    steps: tuple[Step, ...]
+
+    @staticmethod
+    def parse(text: str) -> FieldPath:
+        """Read a path or a pattern. Names with dots, brackets or stars are put in double quotes.
+
+        Raises:
+            RulesetError: the text is not a path.
+        """
+        return _parse(text)
+
+    @staticmethod
+    def of(*names: str) -> FieldPath:
+        """Make a path of plain member names, whatever characters they hold."""
+        return FieldPath(tuple(Step("name", name) for name in names))
+
+    def child(self, step: Step | str) -> FieldPath:
+        """Return the path one step further down."""
+        return FieldPath((*self.steps, Step("name", step) if isinstance(step, str) else step))
+
+    def __str__(self) -> str:
+        text = ""
+        for step in self.steps:
+            text += ("." if text and step.kind == "name" else "") + str(step)
+        return text
+
+    @property
+    def leaf(self) -> str:
+        """The last member name on the path: `email` of `contacts[*].email`."""
+        return next((s.name for s in reversed(self.steps) if s.kind == "name"), "")
+
+    @property
+    def lists(self) -> int:
+        """How many list or map levels the path goes through."""
+        return sum(s.kind != "name" for s in self.steps)
+
+    @property
+    def has_glob(self) -> bool:
+        """Whether a name on the path is a shell pattern."""
+        return any(s.glob for s in self.steps)
+
+    def covers(self, other: FieldPath) -> bool:
+        """Say whether this path, as written in a rule, means the real field `other` itself."""
+        return len(self.steps) == len(other.steps) and self.contains(other)
+
+    def contains(self, other: FieldPath) -> bool:
+        """Say whether `other` is this field or lies below it."""
+        return len(self.steps) <= len(other.steps) and all(
+            mine.covers(theirs) for mine, theirs in zip(self.steps, other.steps, strict=False)
+        )
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> FieldPath:
+    steps: list[Step] = []
+    position, need_name = 0, True
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise _bad(text)
+        position = token.end()
+        kind = token.lastgroup
+        if kind == "dot":
+            if need_name:
+                raise _bad(text)
+            need_name = True
+        elif kind in ("each", "values"):
+            if need_name:
+                raise _bad(text)
+            steps.append(EACH if kind == "each" else VALUES)
+        else:
+            if not need_name:
+                raise _bad(text)
+            steps.append(_name(token.group(), quoted=kind == "quoted"))
+            need_name = False
+    if need_name:
+        raise _bad(text)
+    return FieldPath(tuple(steps))
+
+
+def _name(text: str, *, quoted: bool) -> Step:
+    if quoted:
+        return Step("name", json.loads(text))
+    return Step("name", text, glob="*" in text or "?" in text)
+
+
+def _bad(text: str) -> RulesetError:
+    return RulesetError(
+        f"{text!r} is not a field path",
+        hint='write a.b for members, items[*].sku for lists, attrs{*} for maps; put odd names in double quotes: "a.b"',
+    )

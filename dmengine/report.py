@@ -1,0 +1,152 @@
+"""What a run did, without a single value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dmengine.spi import Finding, Outcome
+from dmengine.tables import Document, Table, human_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReport:
+    """Counts of one field over a whole run; `unchanged` are masked values that equal their original."""
+
+    dataset: str
+    field: str
+    action: str
+    domain: str
+    seen: int
+    null: int
+    masked: int
+    unchanged: int
+    mismatched: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One object that a run wrote."""
+
+    location: str
+    action: str
+    rows: int
+    size_in: int
+    size: int
+    checksum: str
+    seconds: float
+    pin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did: rows, bytes, counts per field, outputs, outcomes and findings.
+
+    `print(report)` for people, `report.to_dict()` or `to_json()` for machines, `to_markdown()` for a
+    ticket, `to_html()` for a file; in a notebook it shows itself.
+    """
+
+    run_id: str
+    status: str
+    source: str
+    target: str
+    ruleset: str
+    key: str
+    seconds: float
+    fields: tuple[FieldReport, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    version: str = ""
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Records written."""
+        return sum(output.rows for output in self.outputs)
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of the source objects."""
+        return sum(output.size_in for output in self.outputs)
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes of the target objects."""
+        return sum(output.size for output in self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self) | {"rows": self.rows, "bytes_in": self.bytes_in, "bytes_out": self.bytes_out}
+
+    def to_json(self) -> str:
+        """Return the report as JSON text."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @staticmethod
+    def from_dict(plain: dict[str, Any]) -> Report:
+        """Read back what `to_dict` wrote."""
+        kinds: dict[str, Any] = {"fields": FieldReport, "outputs": Output, "outcomes": Outcome, "findings": Finding}
+        known = {k: v for k, v in plain.items() if k in Report.__dataclass_fields__}
+        lists = {name: tuple(kind(**one) for one in plain[name]) for name, kind in kinds.items()}
+        return Report(**(known | lists | {"leftovers": tuple(plain["leftovers"])}))
+
+    def document(self) -> Document:
+        """Return the report as a page."""
+        speed = f"{self.rows / self.seconds:,.0f} rows/s" if self.seconds and self.rows else ""
+        facts = [
+            ("run", self.run_id), ("status", self.status), ("source", self.source), ("target", self.target),
+            ("rows", self.rows), ("bytes", f"{human_bytes(self.bytes_in)} in, {human_bytes(self.bytes_out)} out"),
+            ("time", f"{self.seconds:,.2f} s" + (f" ({speed})" if speed else "")), ("ruleset", self.ruleset[:16]),
+            ("key fingerprint", self.key), ("dmengine", self.version),
+        ]  # fmt: skip
+        return Document(
+            "dmengine report", [*facts, *self.extra.items()],
+            [self._field_table(), self._output_table(), outcome_table(self.outcomes), finding_table(self.findings),
+             Table("Left behind", ("object",), [(name,) for name in self.leftovers])],
+            self._verdict(), not self.leftovers,
+        )  # fmt: skip
+
+    def _verdict(self) -> str:
+        if self.leftovers:
+            return f"{self.status}, and {len(self.leftovers)} things are left behind"
+        return f"{self.status}: {len(self.outputs):,} objects, {self.rows:,} records; nothing is left behind"
+
+    def _field_table(self) -> Table:
+        columns = ("dataset", "field", "action", "domain", "seen", "null", "masked", "unchanged", "mismatched", "kept")
+        rows = [tuple(getattr(f, name) for name in columns) for f in self.fields]
+        return Table("Fields", columns, rows)
+
+    def _output_table(self) -> Table:
+        rows = [(o.location, o.action, o.rows, human_bytes(o.size), o.checksum[:12], o.seconds) for o in self.outputs]
+        return Table("Outputs", ("object", "action", "rows", "size", "sha256", "seconds"), rows, limit=30)
+
+    def to_markdown(self) -> str:
+        """Return the report as Markdown."""
+        return self.document().to_markdown()
+
+    def to_html(self) -> str:
+        """Return the report as a whole HTML page."""
+        return self.document().to_page()
+
+    def __str__(self) -> str:
+        return self.document().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.document().to_html()
+
+
+def finding_table(findings: Sequence[Finding]) -> Table:
+    """Return findings as a table, the gravest first."""
+    order = ("error", "warning", "info")
+    rows = [(f.severity, f.message, f.where, f.hint) for f in sorted(findings, key=lambda f: order.index(f.severity))]
+    return Table("Findings", ("severity", "finding", "where", "what to do"), rows)
+
+
+def outcome_table(outcomes: Sequence[Outcome]) -> Table:
+    """Return what was not masked as a table."""
+    return Table("Not masked", ("object", "outcome", "why"), [(o.name, o.outcome, o.why) for o in outcomes])

@@ -1,0 +1,1 @@
+"""Kits and stand-ins for tests of plugins."""

@@ -1,0 +1,122 @@
+"""One part from source to sink: read ahead, mask in threads, write, and note it as sealed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dmengine.counts import Counts
+from dmengine.engine import Batch, Engine
+from dmengine.errors import DmengineError, MaskError, StoreError, at
+from dmengine.executors import ordered_map, read_ahead
+from dmengine.journal import Journal
+from dmengine.keyring import KeyReference
+from dmengine.planning import plan_part
+from dmengine.rules import Ruleset
+from dmengine.spi import Limits, Part, Records, RecordStream, Sealed, Sink, Source
+
+AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """All that a worker needs for one part. It pickles, and holds no secret."""
+
+    source: Source
+    sink: Sink
+    ruleset: Ruleset
+    key: KeyReference
+    journal: Journal
+    part: Part
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """A sealed part with what was counted on the way."""
+
+    sealed: Sealed
+    action: str
+    counts: Counts
+    dataset: str
+    size_in: int
+    seconds: float
+
+    def to_json(self) -> str:
+        """Return the note that the journal keeps."""
+        plain = asdict(self) | {"counts": self.counts.to_dict()}
+        return json.dumps(plain, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> PartDone:
+        """Read back what `to_json` wrote."""
+        plain: dict[str, Any] = json.loads(text)
+        plain["sealed"] = Sealed(**plain["sealed"])
+        plain["counts"] = Counts.from_dict(plain["counts"])
+        return PartDone(**plain)
+
+
+def mask_part(task: Task, advance: Callable[[int], None] | None = None) -> PartDone:
+    """Mask one part and seal it; the journal's note comes last, so a part without one is done again."""
+    started = time.perf_counter()
+    problem = ""
+    try:
+        with at(part=task.part.id):
+            done = _mask(task, advance or (lambda rows: None), started)
+            task.journal.note(task.part.id, "sealed", done.to_json())
+        return done
+    except DmengineError:
+        raise
+    except OSError as error:
+        problem = error.strerror or "the system refused"
+    except MemoryError:
+        problem = "out of memory"
+    failure = StoreError(problem, hint="check space and permissions, then resume or run again")
+    failure.place = {"part": task.part.id}
+    raise failure
+
+
+def _mask(task: Task, advance: Callable[[int], None], started: float) -> PartDone:
+    part = task.part
+    counts = Counts()
+    if part.action == "copy":
+        sealed = task.sink.copy(task.journal, part, task.source)
+    else:
+        stream = task.source.read(part)
+        sealed = _seal(task, stream, counts, advance)
+        if sealed.rows != counts.rows:
+            raise MaskError(f"read {counts.rows} records and wrote {sealed.rows}", hint="this is a defect: report it")
+    seconds = time.perf_counter() - started
+    return PartDone(sealed, part.action, counts, part.dataset, part.size or 0, seconds)
+
+
+def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[int], None]) -> Sealed:
+    plan = plan_part(task.ruleset, task.part.dataset, stream.schema, task.limits)
+    counts.matched |= plan.matched
+    engine = Engine(plan, task.key.resolve(), task.part.id)
+    with (
+        ThreadPoolExecutor(task.threads, thread_name_prefix="dmengine-mask") as pool,
+        closing(read_ahead(_numbered(stream.batches), AHEAD)) as batches,
+        closing(ordered_map(engine.mask, batches, pool, task.threads + 1)) as results,
+    ):
+
+        def masked() -> Iterator[Records]:
+            for records, seen in results:
+                counts.add([seen])
+                advance(seen.rows)
+                yield records
+
+        return task.sink.write(task.journal, task.part, RecordStream(masked(), plan.schema_out, stream.form))
+
+
+def _numbered(batches: Iterator[Records]) -> Iterator[Batch]:
+    first = 0
+    for records in batches:
+        yield Batch(records, first)
+        first += records.num_rows

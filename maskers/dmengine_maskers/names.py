@@ -1,0 +1,100 @@
+"""Replace people's names with other people's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dmengine.arrow import is_text
+from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
+from dmengine_maskers import corpora
+from dmengine_maskers.kinds import require_room, wrong_option, wrong_type
+from dmengine_maskers.picking import choose_entry, with_case_of
+
+Locale = Literal["de_DE", "en_GB", "en_US", "es_ES", "fr_FR"]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstName:
+    """Replace every value with a first name of the locale, chosen by key.
+
+    `gender` keeps to one list; `keep_case` writes the name in capitals or small letters where the value is;
+    `max_bytes` leaves out longer names, for narrow targets.
+
+    >>> from dmengine.testing.context import mask_values
+    >>> mask_values(FirstName(), ["Alice", "Bob", "Alice", None])
+    ['Jorge', 'Gabriel', 'Jorge', None]
+    """
+
+    locale: Locale = "en_US"
+    gender: Literal["female", "male"] | None = None
+    keep_case: bool = False
+    max_bytes: int | None = None
+
+    name: ClassVar[str] = "first_name"
+    consistent: ClassVar[bool] = True
+    uniqueness: ClassVar[Uniqueness] = "lossy"
+    reversible: ClassVar[bool] = False
+    scope: ClassVar[Scope] = "value"
+
+    def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
+        """Refuse what is not text, and a target narrower than the longest name."""
+        if self.gender not in (None, "female", "male"):
+            raise wrong_option(self.name, "gender", "be female or male", "leave it out for both")
+        return _plan(self.name, self._pool(), field, limits)
+
+    def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
+        """Return names."""
+        picked = choose_entry(self._pool(), ctx.bits(values, self.name), values.type)
+        return with_case_of(values, picked) if self.keep_case else picked
+
+    def _pool(self) -> pa.Array:
+        corpus = f"first_name_{self.gender}" if self.gender else "first_name"
+        return corpora.load(corpus, self.locale, self.max_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class LastName:
+    """Replace every value with a last name of the locale, chosen by key.
+
+    `keep_case` writes the name in capitals or small letters where the value is; `max_bytes` leaves out longer
+    names, for narrow targets.
+
+    >>> from dmengine.testing.context import mask_values
+    >>> mask_values(LastName(locale="de_DE", keep_case=True), ["MEIER", None])
+    ['KOCH', None]
+    """
+
+    locale: Locale = "en_US"
+    keep_case: bool = False
+    max_bytes: int | None = None
+
+    name: ClassVar[str] = "last_name"
+    consistent: ClassVar[bool] = True
+    uniqueness: ClassVar[Uniqueness] = "lossy"
+    reversible: ClassVar[bool] = False
+    scope: ClassVar[Scope] = "value"
+
+    def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
+        """Refuse what is not text, and a target narrower than the longest name."""
+        return _plan(self.name, self._pool(), field, limits)
+
+    def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
+        """Return names."""
+        picked = choose_entry(self._pool(), ctx.bits(values, self.name), values.type)
+        return with_case_of(values, picked) if self.keep_case else picked
+
+    def _pool(self) -> pa.Array:
+        return corpora.load("last_name", self.locale, self.max_bytes)
+
+
+def _plan(mask: str, pool: pa.Array, field: pa.Field, limits: Limits) -> pa.Field:
+    if not is_text(field.type):
+        raise wrong_type(mask, "text", field, "use redact or number")
+    # a letter may take more bytes in the other case
+    longest = max(corpora.longest(form) for form in (pool, pc.utf8_upper(pool), pc.utf8_lower(pool)))
+    require_room(mask, longest, limits, f"give max_bytes={limits.max_bytes}: it leaves longer names out")
+    return field

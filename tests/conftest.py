@@ -1,0 +1,26 @@
+"""What every test shares: the printed seed of sampled proofs, and a key."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from dmengine.keyring import Key
+
+os.environ.setdefault("DMENGINE_SEED", str(random.SystemRandom().randrange(1_000_000)))
+# Worker processes of the tests must find the same hypothesis profile and write no caches beside the sources.
+os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+
+
+def pytest_report_header() -> str:
+    """Print what a failing sample needs to be run again."""
+    whole = " (whole proofs)" if os.environ.get("DMENGINE_PROVE") else ""
+    return f"sampled proofs: DMENGINE_SEED={os.environ['DMENGINE_SEED']}{whole}"
+
+
+@pytest.fixture
+def key() -> Key:
+    """Return a key that is the same in every test run."""
+    return Key.from_bytes(bytes.fromhex("8c3f5e0b1d97a2644fd0b9187ce3a5521be6049df7c830a91452de6b70f18c3d"))

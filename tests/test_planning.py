@@ -1,0 +1,140 @@
+"""Plans: what a run would do, and every refusal that can come early."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dmengine as dm
+from dmengine.connectors import LocalFiles
+from dmengine.errors import PlanError
+from dmengine.maskers import Email, Fpe, Hash, Redact
+
+PEOPLE = b"id,email\n1,ann@x.org\n2,bob@x.org\n"
+RULES = dm.Ruleset([dm.Rule("email", Email(), domain="person.email"), dm.keep("id", because="surrogate key")])
+
+
+def folder(root: Path, **files: bytes) -> LocalFiles:
+    for name, body in files.items():
+        path = root / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return LocalFiles(root)
+
+
+def test_a_plan_shows_every_field_and_changes_nothing(tmp_path: Path, key: dm.Key) -> None:
+    """Type, mask, domain and reasons are there, and not one file was written."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE)
+
+    view = dm.plan(source, LocalFiles(tmp_path / "out"), RULES, key)
+
+    text = str(view)
+    assert view.ok
+    assert "person.email" in text
+    assert "surrogate key" in text
+    assert key.fingerprint in text
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["in", "people.csv"]
+
+
+def test_a_plan_finds_everything_at_once(tmp_path: Path, key: dm.Key) -> None:
+    """All that stops a run is listed together, each with its object."""
+    source = folder(tmp_path / "in", a_csv=b"id,email,ssn\n", b_csv=b"id\n", c_txt=b"?", d_csv=b"id,id\n")
+
+    view = dm.plan(source, LocalFiles(tmp_path / "out"), RULES, key)
+
+    found = {f.where: f.message for f in view.plan.errors}
+    assert not view.ok
+    assert "no rule covers: ssn" in found["a.csv, a.csv"] or "no rule covers: ssn" in str(found)
+    assert "lacks: email" in str(found)
+    assert "c.txt would not be masked" in str(found)
+    assert "d.csv" in str(found)
+
+
+def test_a_plan_with_errors_stops_the_run(tmp_path: Path, key: dm.Key) -> None:
+    """What the plan refuses is refused by `run`, before anything is written."""
+    source = folder(tmp_path / "in", a_csv=b"id,email,ssn\n1,2,3\n")
+
+    with pytest.raises(PlanError, match="no rule covers: ssn"):
+        dm.run(source, LocalFiles(tmp_path / "out"), RULES, key)
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_documents_are_sampled_and_scanned_in_full_on_request(tmp_path: Path, key: dm.Key) -> None:
+    """A field that only a late record has is found by `full=True`."""
+    lines = [b'{"id": %d, "email": "a@x.org"}\n' % i for i in range(200_000)]
+    source = folder(tmp_path / "in", people_jsonl=b"".join([*lines, b'{"id": 1, "ssn": "1"}\n']))
+    target = LocalFiles(tmp_path / "out")
+
+    quick = dm.plan(source, target, RULES, key)
+    full = dm.plan(source, target, RULES, key, full=True)
+
+    assert quick.ok
+    assert [f.message for f in full.plan.errors] == ["no rule covers: ssn"]
+
+
+def test_each_object_must_match_one_dataset(tmp_path: Path, key: dm.Key) -> None:
+    """An object that no dataset of the ruleset means is refused, and so is a dataset that means no object."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE, other_csv=PEOPLE)
+    rules = dm.Ruleset(RULES.rules, datasets=[dm.Dataset("people*", []), dm.Dataset("orders*", [])])
+
+    errors = [f.message for f in dm.plan(source, LocalFiles(tmp_path / "out"), rules, key).plan.errors]
+
+    assert any("no dataset of the ruleset matches other.csv" in e for e in errors)
+    assert any("'orders*' matches nothing" in e for e in errors)
+
+
+def test_one_domain_has_one_mask(tmp_path: Path, key: dm.Key) -> None:
+    """Two parameter sets in one domain would break its joins, so the plan refuses them."""
+    source = folder(tmp_path / "in", people_csv=b"a,b\n1,2\n")
+    rules = dm.Ruleset([dm.Rule("a", Hash(), domain="d"), dm.Rule("b", Fpe(), domain="d")])
+
+    [error] = dm.plan(source, LocalFiles(tmp_path / "out"), rules, key).plan.errors
+
+    assert "two masks or parameter sets" in error.message
+
+
+def test_general_rules_may_miss_some_datasets_but_not_all(tmp_path: Path, key: dm.Key) -> None:
+    """With datasets listed, a general rule must match somewhere; a dataset's own rule in each of its objects."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE, orders_csv=b"id,note\n1,x\n")
+    general = [*RULES.rules, dm.Rule("nowhere", Redact())]
+    rules = dm.Ruleset(general, datasets=[dm.Dataset("people*", []), dm.Dataset("orders*", [dm.Rule("note", Redact())])])
+
+    errors = [f.message for f in dm.plan(source, LocalFiles(tmp_path / "out"), rules, key).plan.errors]
+
+    assert errors == ["a rule matched nothing in the whole source: nowhere"]
+
+
+def test_a_document_rule_that_matched_nothing_stops_the_run_before_commit(tmp_path: Path, key: dm.Key) -> None:
+    """Documents are read whole before that is known; nothing is visible then."""
+    source = folder(tmp_path / "in", people_jsonl=b'{"id": 1}\n')
+
+    with pytest.raises(PlanError, match="a rule matched nothing in the whole source: email"):
+        dm.run(source, LocalFiles(tmp_path / "out"), RULES, key)
+
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_new_field_in_the_last_record_stops_the_run(tmp_path: Path, key: dm.Key) -> None:
+    """Every record's names are checked, and the error has the YAML to paste."""
+    lines = [b'{"id": %d, "email": "a@x.org"}\n' % i for i in range(60_000)]
+    source = folder(tmp_path / "in", people_jsonl=b"".join([*lines, b'{"id": 1, "email": null, "ssn": "1"}\n']))
+
+    with pytest.raises(PlanError, match="no rule covers: ssn") as caught:
+        dm.run(source, LocalFiles(tmp_path / "out"), RULES, key)
+
+    assert "- field: ssn" in str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_plan_reads_as_text_json_markdown_and_html(tmp_path: Path, key: dm.Key) -> None:
+    """One plan, four forms."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE)
+
+    view = dm.plan(source, LocalFiles(tmp_path / "out"), RULES, key)
+
+    assert view.to_dict()["ok"] is True
+    assert "| people.csv |" in view.to_markdown() or "| * | email |" in view.to_markdown()
+    assert "<table>" in view.to_html()
+    assert "<html" not in view._repr_html_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from dmengine import planview, previewing, registry, running
 from dmengine.engine import Batch, Engine
-from dmengine.errors import DmengineError, KeyringError, PlanError, RunError
+from dmengine.errors import DmengineError, KeyringError, PlanError, RunError, shielded
 from dmengine.executors import ExecutorChoice
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key, hold
@@ -173,7 +174,7 @@ def mask_table(table: pa.Table, ruleset: Rules, key: Key, *, dataset: str = "tab
     engine = Engine(made, key, dataset)
     firsts = itertools.accumulate((len(batch) for batch in table.to_batches()), initial=0)
     given = (Batch(TableRecords(batch), first) for batch, first in zip(table.to_batches(), firsts, strict=False))
-    masked = [engine.mask(batch)[0] for batch in given]
+    masked = [shielded(partial(engine.mask, batch))[0] for batch in given]
     batches = [records.batch for records in masked if isinstance(records, TableRecords)]
     assert made.schema_out is not None
     return pa.Table.from_batches([_as_schema(batch, made.schema_out) for batch in batches], made.schema_out)

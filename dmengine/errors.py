@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class DmengineError(Exception):
@@ -70,6 +75,37 @@ class StoreError(DmengineError):
 
 class RunError(DmengineError):
     """A run cannot start, go on, or be resumed as asked."""
+
+
+def shielded(work: Callable[[], T]) -> T:
+    """Call `work`, and let only errors out that hold no value; any other becomes one that says where it came up.
+
+    Libraries put the value that they stumbled over into their messages, so neither message nor chain is kept.
+    (A context manager could not do this: what it raises is chained to what it caught.)
+
+    >>> try:
+    ...     shielded(lambda: int("a secret"))
+    ... except DmengineError as error:
+    ...     print(error.message[:21], error.__context__)
+    ValueError came up at None
+    """
+    problem: DmengineError
+    try:
+        return work()
+    except DmengineError as error:
+        error.__cause__ = error.__context__ = None
+        raise
+    except MemoryError:
+        problem = StoreError("out of memory", hint="use fewer workers, or smaller row groups or records")
+    except OSError as error:
+        problem = StoreError(error.strerror or "the system refused", hint="check space and permissions, then run again")
+    except Exception as error:  # noqa: BLE001  # whatever it is, its message may hold a value
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        problem = MaskError(
+            f"{type(error).__name__} came up at {Path(frame.filename).name}:{frame.lineno}",
+            hint="its message may hold a value and is not shown; please report it with the two names above",
+        )
+    raise problem
 
 
 @contextmanager

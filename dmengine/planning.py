@@ -219,7 +219,7 @@ class Plan:
     findings: tuple[Finding, ...]
     parts: int = 0
     size: int = 0
-    datasets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -261,7 +261,6 @@ def make_plan(
     """
     findings = [*described.findings, *limits.findings]
     lines: dict[tuple[str, str], PlannedField] = {}
-    groups: dict[tuple[object, ...], list[str]] = {}
     matched: set[str] = set()
     for info in described.datasets:
         try:
@@ -271,17 +270,15 @@ def make_plan(
         except DmengineError as error:
             findings.append(_as_finding("error", error))
             continue
-        group = _group(ruleset, info.name)
-        groups.setdefault((group, tuple(line.field for line in decisions)), []).append(info.name)
         for line in decisions:
-            lines.setdefault((group, line.field), line)
+            lines.setdefault((line.dataset, line.field), line)
         matched |= {d.rule_id for d in _all_decisions(plan, documents.get(info.name, ())) if d}
     findings += _whole_findings(ruleset, described, matched, findings)
     unique = tuple(dict.fromkeys(findings))
     size = sum(info.size or 0 for info in described.datasets)
     return Plan(
         described.location, target, ruleset.fingerprint, key_fingerprint, tuple(lines.values()), unique,
-        len(described.datasets), size, {f"{i}": tuple(names) for i, names in enumerate(groups.values())},
+        len(described.datasets), size, limits.fields,
     )  # fmt: skip
 
 

@@ -93,6 +93,8 @@ class Run:
     def _seal_all(self) -> list[PartDone]:
         self.sink.start(self.journal, self.described)
         parts = list(self.source.prepare(self.journal))
+        if self.described.location == self.sink.location:
+            parts = [part for part in parts if part.action != "copy"]  # in place they lie where they belong
         done = {d.sealed.part: d for part in parts if (d := self._sealed_before(part)) is not None}
         todo = [part for part in parts if part.id not in done]
         workers = self.settings.workers or default_workers()
@@ -103,7 +105,8 @@ class Run:
         ):
             reference = KeyReference.of(self.key)
             tasks = (
-                Task(self.source, self.sink, self.ruleset, reference, self.journal, part, {}, alone) for part in todo
+                Task(self.source, self.sink, self.ruleset, reference, self.journal, part, self.plan.limits, alone)
+                for part in todo
             )
             remote = self.settings.executor != "threads"
             work = mask_part if remote else partial(mask_part, advance=bar.rows)
@@ -158,7 +161,7 @@ class Run:
             error.hint += f"\n  Left behind: {', '.join(left)}; run `clean` when that can be removed"
 
     def _report(self, done: list[PartDone], left: tuple[str, ...]) -> Report:
-        findings = tuple(f for f in self.plan.findings if f.severity != "info")
+        findings = (*self.plan.findings, *(finding for part in done for finding in part.findings))
         return Report(
             self.journal.run_id, "finished", self.source_location, self.sink.location, self.ruleset.fingerprint,
             self.key.fingerprint, time.perf_counter() - self.started, field_reports(self.ruleset, done),

@@ -176,11 +176,13 @@ class RecordStream:
         batches: Pulled by the sink; nothing is read before.
         schema: The Arrow schema, or None where each record says for itself what it holds (documents).
         form: Format, codec, dialect, metadata as read: what the writer needs to write the same form again.
+        findings: What of the form a person should know: what is not carried over, or not exactly.
     """
 
     batches: Iterator[Records]
     schema: pa.Schema | None
     form: Any = None
+    findings: tuple[Finding, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------- formats

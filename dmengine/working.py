@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from dmengine.counts import Counts
 from dmengine.engine import Batch, Engine
-from dmengine.errors import DmengineError, MaskError, StoreError, at
+from dmengine.errors import MaskError, at, shielded
 from dmengine.executors import ordered_map, read_ahead
 from dmengine.journal import Journal
 from dmengine.keyring import KeyReference
 from dmengine.planning import plan_part
 from dmengine.rules import Ruleset
-from dmengine.spi import Limits, Part, Records, RecordStream, Sealed, Sink, Source
+from dmengine.spi import Finding, Limits, Part, Records, RecordStream, Sealed, Sink, Source
 
 AHEAD = 2
 
@@ -47,6 +47,7 @@ class PartDone:
     dataset: str
     size_in: int
     seconds: float
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> str:
         """Return the note that the journal keeps."""
@@ -59,41 +60,33 @@ class PartDone:
         plain: dict[str, Any] = json.loads(text)
         plain["sealed"] = Sealed(**plain["sealed"])
         plain["counts"] = Counts.from_dict(plain["counts"])
+        plain["findings"] = tuple(Finding(**finding) for finding in plain["findings"])
         return PartDone(**plain)
 
 
 def mask_part(task: Task, advance: Callable[[int], None] | None = None) -> PartDone:
     """Mask one part and seal it; the journal's note comes last, so a part without one is done again."""
     started = time.perf_counter()
-    problem = ""
-    try:
-        with at(part=task.part.id):
-            done = _mask(task, advance or (lambda rows: None), started)
-            task.journal.note(task.part.id, "sealed", done.to_json())
-        return done
-    except DmengineError:
-        raise
-    except OSError as error:
-        problem = error.strerror or "the system refused"
-    except MemoryError:
-        problem = "out of memory"
-    failure = StoreError(problem, hint="check space and permissions, then resume or run again")
-    failure.place = {"part": task.part.id}
-    raise failure
+    with at(part=task.part.id):
+        done = shielded(lambda: _mask(task, advance or (lambda rows: None), started))
+        task.journal.note(task.part.id, "sealed", done.to_json())
+    return done
 
 
 def _mask(task: Task, advance: Callable[[int], None], started: float) -> PartDone:
     part = task.part
     counts = Counts()
+    findings: tuple[Finding, ...] = ()
     if part.action == "copy":
         sealed = task.sink.copy(task.journal, part, task.source)
     else:
         stream = task.source.read(part)
+        findings = tuple(replace(f, where=part.id) for f in stream.findings)
         sealed = _seal(task, stream, counts, advance)
         if sealed.rows != counts.rows:
             raise MaskError(f"read {counts.rows} records and wrote {sealed.rows}", hint="this is a defect: report it")
     seconds = time.perf_counter() - started
-    return PartDone(sealed, part.action, counts, part.dataset, part.size or 0, seconds)
+    return PartDone(sealed, part.action, counts, part.dataset, part.size or 0, seconds, findings)
 
 
 def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[int], None]) -> Sealed:

@@ -182,8 +182,7 @@ def test_replace_puts_values_back_and_leaves_no_byte_behind(drawn: tuple[pa.Reco
     batch, path = drawn
     records = TableRecords(batch)
     [found] = records.select(path)
-    count = len(found.values)
-    masked = pa.array([i if i % 3 else None for i in range(count)], pa.int64())
+    masked = pa.array([i if i % 3 else None for i in range(len(found.values))], pa.int64())
 
     changed = records.replace(path, [found.with_values(masked)])
 

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -33,7 +33,7 @@ from dmengine.spi import (
     TargetLimits,
 )
 from dmengine_connectors.formats.codecs import codec_of, compressed, decompressed
-from dmengine_connectors.stores.folder import ABSENT, HOME, Folder, ObjectInfo, check_pin
+from dmengine_connectors.stores.folder import ABSENT, HOME, Folder, ObjectInfo, check_pin, named
 from dmengine_connectors.stores.local import LocalStore
 
 Unmatched = Literal["fail", "skip", "copy"]
@@ -149,7 +149,7 @@ class LocalFiles:
 
     def _dataset(self, info: ObjectInfo) -> DatasetInfo:
         chosen = self._known(info.name)
-        with ExitStack() as stack, at(part=info.name):
+        with ExitStack() as stack, at(part=info.name), named("read", info.name):
             schema = chosen.schema(self._open(stack, info.name, info.pin, chosen))
         return DatasetInfo(info.name, schema, info.size, chosen.name)
 
@@ -168,11 +168,12 @@ class LocalFiles:
         chosen = self._known(part.id)
         stack = ExitStack()
         try:
-            stream = chosen.read(self._open(stack, part.id, part.pin, chosen))
+            with named("read", part.id):
+                stream = chosen.read(self._open(stack, part.id, part.pin, chosen))
         except BaseException:
             stack.close()
             raise
-        return RecordStream(_closing(stream.batches, stack, part, self._folder), stream.schema, stream.form)
+        return replace(stream, batches=_closing(stream.batches, stack, part, self._folder))
 
     def sample(self, dataset: str, rows: int) -> RecordStream:
         """Read about `rows` records of one file."""
@@ -186,7 +187,7 @@ class LocalFiles:
                 if seen >= rows:
                     break
 
-        return RecordStream(some(), stream.schema, stream.form)
+        return replace(stream, batches=some())
 
     def open(self, part: Part) -> BinaryIO:
         """Open a file's bytes as they are."""
@@ -238,7 +239,7 @@ class LocalFiles:
                     rows = chosen.write(records, out)
             else:
                 rows = chosen.write(records, file)
-        return Sealed(part.id, part.id, rows, file.size, file.checksum, {"replaces": file.replaces, "pin": file.pin})
+        return Sealed(part.id, part.id, rows, file.size, file.checksum, file.notes)
 
     def copy(self, run: RunInfo, part: Part, source: Source) -> Sealed:
         """Carry a file over as it is."""
@@ -246,7 +247,7 @@ class LocalFiles:
         with source.open(part) as original, self._folder.sealing(run.run_id, part.id) as file:
             shutil.copyfileobj(original, file, 1 << 20)
             check_pin(original, part.id, part.pin)
-        return Sealed(part.id, part.id, 0, file.size, file.checksum, {"replaces": file.replaces, "pin": file.pin})
+        return Sealed(part.id, part.id, 0, file.size, file.checksum, file.notes)
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
         """Rename each sealed file into its place."""
@@ -270,7 +271,7 @@ def _formats() -> list[Format]:
 
 def _closing(batches: Iterator[Records], stack: ExitStack, part: Part, folder: Folder) -> Iterator[Records]:
     """Pass batches on; close the file at the end, having checked that it is still the one that was listed."""
-    with stack, at(part=part.id):
+    with stack, at(part=part.id), named("read", part.id):
         first = next(batches, None)
         yield from itertools.chain([] if first is None else [first], batches)
         if part.pin and folder.pin(part.id) not in (part.pin, ABSENT):

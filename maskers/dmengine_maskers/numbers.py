@@ -21,7 +21,7 @@ from dmengine_maskers.kinds import wrong_option, wrong_type
 MOST_DECIMALS: Final = 18
 _EXACT_FLOAT: Final = float(1 << 53)
 
-Number_ = int | float
+Amount = int | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Bucket:
     [0.35, 0.35]
     """
 
-    width: Number_ | None = None
-    bounds: tuple[Number_, ...] = ()
+    width: Amount | None = None
+    bounds: tuple[Amount, ...] = ()
     at: Literal["lower", "middle"] = "lower"
 
     name: ClassVar[str] = "bucket"
@@ -95,7 +95,7 @@ class Bucket:
             ctx.mismatch(outside)
         return result
 
-    def _edges(self) -> tuple[Number_, ...]:
+    def _edges(self) -> tuple[Amount, ...]:
         return self.bounds or (self.width or 0,)
 
     def _scale(self, kind: pa.DataType) -> int:
@@ -151,8 +151,8 @@ class Number:
     [33, 78, 33, None]
     """
 
-    minimum: Number_
-    maximum: Number_
+    minimum: Amount
+    maximum: Amount
     consistent: bool = True
     decimals: int | None = None
 
@@ -262,7 +262,7 @@ def _narrowed(numbers: npt.NDArray[Any], kind: Any) -> npt.NDArray[Any]:
     return narrow
 
 
-def _held(numbers: tuple[Number_, ...], kind: pa.DataType) -> bool:
+def _held(numbers: tuple[Amount, ...], kind: pa.DataType) -> bool:
     return max(map(abs, numbers)) <= float(np.finfo(kind.to_pandas_dtype()).max)
 
 

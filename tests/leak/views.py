@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import zlib
 from collections.abc import Iterator
@@ -62,8 +61,8 @@ def _unpacked(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _decoded(content: bytes) -> Iterator[tuple[str, bytes]]:
     if b"\0" in content:
-        yield "utf-16 even", content[0::2]
-        yield "utf-16 odd", content[1::2]
+        yield "utf-16 even", _narrowed(content, 0)
+        yield "utf-16 odd", _narrowed(content, 1)
     digits = _HEX[np.frombuffer(content, np.uint8)]
     if _has_run(digits, 16):
         for phase in range(2):
@@ -114,6 +113,12 @@ def _zstd(content: bytes) -> bytes:
     return found
 
 
+def _narrowed(content: bytes, phase: int) -> bytes:
+    """Return every second byte where the other one is zero."""
+    pairs = np.frombuffer(content, np.uint8, len(content) // 2 * 2).reshape(-1, 2)
+    return np.where(pairs[:, 1 - phase] == 0, pairs[:, phase], np.uint8(_NO_DIGIT)).tobytes()
+
+
 def _has_run(digits: npt.NDArray[np.uint8], length: int) -> bool:
     others = np.flatnonzero(digits == _NO_DIGIT)
     return bool((np.diff(others, prepend=-1, append=len(digits)) > length).any())
@@ -132,7 +137,3 @@ def _from_base64(digits: npt.NDArray[np.uint8]) -> bytes:
     threes[:, 2] = fours[:, 2] << np.uint8(6) | fours[:, 3]
     return threes.tobytes()
 
-
-def shown(secret: bytes) -> list[bytes]:
-    """Return the readings of a secret that are no decoding away: itself, and how Python prints it."""
-    return [secret, secret.hex().encode(), base64.b64encode(secret).rstrip(b"=")]

@@ -88,7 +88,7 @@ class Parquet:
         size = file.seek(0, 2)
         layout = _parsed(lambda: probe(opened, schema, reopen, batch_rows=self.batch_rows, file_size=size))
         form = self._form(opened, file, schema, layout)
-        return RecordStream(self._records(file, opened, schema, layout), schema, form)
+        return RecordStream(self._records(file, opened, schema, layout), schema, form, form.findings)
 
     def write(self, stream: RecordStream, file: BinaryIO) -> int:
         """Write row groups as the form has them; a stream without a form is written as Arrow would.

@@ -7,14 +7,14 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from dmengine.errors import DmengineError, InputError, RunError, StoreError
 from dmengine.spi import Sealed
-from dmengine_connectors.stores.local import remove_empty, sync_folder
+from dmengine_connectors.stores.local import make_folders, remove_empty, sync_folder
 
 HOME = "_dmengine"  # where journals, manifests and sealed parts lie; every reader of ours skips it
 ABSENT = "absent"
@@ -41,7 +41,7 @@ class Folder:
         yield from sorted(self._walk(Path(self.root)), key=lambda found: found.name)
 
     def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
-        with _named("list", str(folder)):
+        with named("list", str(folder)):
             entries = list(os.scandir(folder))
         for entry in entries:
             if folder == Path(self.root) and entry.name == HOME:
@@ -53,13 +53,14 @@ class Folder:
 
     def _info(self, entry: os.DirEntry[str]) -> ObjectInfo:
         name = Path(entry.path).relative_to(self.root).as_posix()
-        status = entry.stat(follow_symlinks=False)
+        with named("list", name):
+            status = entry.stat(follow_symlinks=False)
         odd = "" if stat.S_ISREG(status.st_mode) else "a link" if entry.is_symlink() else "not a regular file"
         return ObjectInfo(name, status.st_size, pin_of(status), odd)
 
     def open(self, name: str, pin: str = "") -> BinaryIO:
         """Open a file for reading; with a pin, refuse a file that is not the one that was listed."""
-        with _named("read", name):
+        with named("read", name):
             file = open(self._path(name), "rb")  # noqa: SIM115  # the caller closes it
         if pin:
             check_pin(file, name, pin)
@@ -77,12 +78,13 @@ class Folder:
     @contextmanager
     def sealing(self, run_id: str, name: str) -> Iterator[SealedFile]:
         """Write a new version of a file that stays invisible until it is published."""
-        staged = self.staged(run_id, name)
-        replaces = self.pin(name)
-        with _named("write", name):
-            staged.parent.mkdir(parents=True, exist_ok=True)
-            with open(staged, "wb") as raw:
-                file = SealedFile(raw, replaces)
+        staged = self._home(run_id) / _staged_name(name)
+        with named("write", name):
+            make_folders(staged.parent)
+            self._check_place(name)
+            replaces = self.pin(name)
+            with open(staged, "wb") as raw, _removed_on_failure(staged):
+                file = SealedFile(raw, staged.name, replaces)
                 yield file
                 raw.flush()
                 if replaces != ABSENT:
@@ -94,11 +96,27 @@ class Folder:
             raise StoreError(f"{name} has another size on disk than was written", hint="check the file system")
         file.pin = pin_of(status)
 
+    def _check_place(self, name: str) -> None:
+        """Refuse a place where `publish` could not put the file: after COMMIT it would be too late."""
+        path, home = self._path(name), Path(self.root, HOME)
+        above = next(folder for folder in path.parents if os.path.lexists(folder))
+        problem = ""
+        if path.is_dir() and not path.is_symlink():
+            problem = "a folder of that name is there"
+        elif not above.is_dir():
+            problem = f"{above} is not a folder"
+        elif not os.access(above, os.W_OK | os.X_OK):
+            problem = f"{above} is read-only"
+        elif os.stat(above).st_dev != os.stat(home).st_dev:
+            problem = f"{above} lies on another file system than {home}, so no rename can put it there"
+        if problem:
+            raise StoreError(f"cannot write {name} to the target: {problem}", hint="mend that, or choose another target")
+
     def publish(self, run_id: str, sealed: Sealed) -> None:
         """Put a sealed file in its place, in one rename. May be called again after a crash."""
-        name, staged = sealed.location, self.staged(run_id, sealed.location)
+        name, staged = sealed.location, self._home(run_id) / sealed.notes["staged"]
         target = self._path(name)
-        with _named("publish", name):
+        with named("publish", name):
             if not staged.exists():
                 self._check_published(sealed)
                 return
@@ -107,7 +125,7 @@ class Folder:
                     f"{name} was changed at the target while the run was under way",
                     hint="move it away and resume the run; the masked version is sealed and waits",
                 )
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(target.parent)
             os.replace(staged, target)
             sync_folder(target.parent)
             sync_folder(staged.parent)
@@ -126,22 +144,20 @@ class Folder:
             )
 
     def discard(self, run_id: str) -> None:
-        """Remove every sealed file of a run."""
+        """Remove every sealed file of a run, as far as that is allowed."""
         folder = self._home(run_id)
-        if folder.is_dir():
-            for path in folder.iterdir():
-                path.unlink()
-            remove_empty(folder, Path(self.root, HOME))
+        with named("list", str(folder)):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                with suppress(OSError):  # `leftovers` names it
+                    path.unlink()
+        remove_empty(folder, Path(self.root, HOME))
 
     def leftovers(self, run_id: str) -> tuple[str, ...]:
-        """Name what a run has left sealed; the folder goes when it is empty."""
+        """Remove what attempts that were broken off have left, and name what could not be removed."""
+        self.discard(run_id)
         folder = self._home(run_id)
-        remove_empty(folder, Path(self.root, HOME))
-        return tuple(sorted(str(path) for path in folder.iterdir())) if folder.is_dir() else ()
-
-    def staged(self, run_id: str, name: str) -> Path:
-        """Return where a file lies until it is published: named by hash, so that any name fits."""
-        return self._home(run_id) / f"{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.tmp"
+        with named("list", str(folder)):
+            return tuple(sorted(str(path) for path in folder.iterdir())) if folder.is_dir() else ()
 
     def _home(self, run_id: str) -> Path:
         return Path(self.root, HOME, run_id, "sealed")
@@ -153,10 +169,11 @@ class Folder:
 class SealedFile(io.RawIOBase):
     """A file being written: counts and hashes what goes through."""
 
-    def __init__(self, raw: IO[bytes], replaces: str) -> None:
+    def __init__(self, raw: IO[bytes], staged: str, replaces: str) -> None:
         self._raw = raw
         self._digest = hashlib.sha256()
-        self.replaces = replaces
+        self._staged = staged
+        self._replaces = replaces
         self.size = 0
         self.pin = ""
 
@@ -181,6 +198,11 @@ class SealedFile(io.RawIOBase):
         """SHA-256 of what was written, in hex."""
         return self._digest.hexdigest()
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """What `publish` needs to know of it."""
+        return {"staged": self._staged, "replaces": self._replaces, "pin": self.pin}
+
 
 def pin_of(status: os.stat_result) -> str:
     """Return what must still be true of a file when it is read: size, time of change, identity."""
@@ -193,8 +215,26 @@ def check_pin(file: BinaryIO, name: str, pin: str) -> None:
         raise InputError(f"{name} was changed while the run was under way", hint="run again when it is at rest")
 
 
+def _staged_name(name: str) -> str:
+    """Name a file until it is published: by hash, so that any name fits, and anew for each attempt.
+
+    Two processes that drive one run, one of them taken for dead, never write to one file.
+    """
+    return f"{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.{os.urandom(4).hex()}.tmp"
+
+
 @contextmanager
-def _named(verb: str, name: str) -> Iterator[None]:
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    """Give the space of a broken attempt back at once: it may be why the attempt broke."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def named(verb: str, name: str) -> Iterator[None]:
     """Turn an operating system's refusal into a StoreError that names the file and the reason."""
     reason = ""
     try:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from dmengine.errors import StoreError
 
+_TRIES = 100
+
 
 @dataclass(frozen=True, slots=True)
 class LocalStore:
@@ -27,11 +29,13 @@ class LocalStore:
         return self.root
 
     def names(self, prefix: str = "") -> list[str]:
-        """List the objects below a prefix, sorted; half-written ones that a crash left are among them."""
+        """List the objects below a prefix, sorted; among them what a crash left: half-written ones, empty `folders/`."""
         found = []
-        for folder, _, files in os.walk(self.root):
-            below = os.path.relpath(folder, self.root)
-            found += [name if below == "." else f"{below}/{name}" for name in files]
+        for folder, folders, files in os.walk(self.root):
+            below = "" if folder == self.root else os.path.relpath(folder, self.root) + "/"
+            found += [below + name for name in files]
+            if below and not files and not folders:
+                found.append(below)
         return sorted(name.replace(os.sep, "/") for name in found if name.startswith(prefix))
 
     def read(self, name: str) -> bytes | None:
@@ -45,33 +49,51 @@ class LocalStore:
 
     def create(self, name: str, body: bytes) -> bool:
         """Write a whole new object durably; False, and no change, if there is one already."""
-        path = self._path(name)
-        scratch = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for tries_left in reversed(range(_TRIES)):
             try:
-                write_durably(scratch, body)
-                os.link(scratch, path)  # fails if the name is taken: the one atomic "create if absent" of POSIX
-            except FileExistsError:
-                return False
-            finally:
-                scratch.unlink(missing_ok=True)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise _refused(error, name) from error
-        return True
+                return _create(self._path(name), body)
+            except OSError as error:
+                # Another process may take a folder without a file yet for what a crash has left, and remove it.
+                if not tries_left or not isinstance(error, FileNotFoundError):
+                    raise _refused(error, name) from error
+        return False
 
     def delete(self, name: str) -> None:
         """Remove an object, and the folders that it leaves empty; no error if there is none."""
         path = self._path(name)
+        folder = path if name.endswith("/") else path.parent
         try:
-            path.unlink(missing_ok=True)
-            remove_empty(path.parent, Path(self.root))
+            if folder != path:
+                path.unlink(missing_ok=True)
+            remove_empty(folder, Path(self.root))
         except OSError as error:
             raise _refused(error, name) from error
 
     def _path(self, name: str) -> Path:
         return Path(self.root, *name.split("/"))
+
+
+def _create(path: Path, body: bytes) -> bool:
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    make_folders(path.parent)
+    try:
+        write_durably(scratch, body)
+        os.link(scratch, path)  # fails if the name is taken: the one atomic "create if absent" of POSIX
+    except FileExistsError:
+        return False
+    finally:
+        scratch.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it, durably: a file is no safer than the names that lead to it."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def write_durably(path: Path, body: bytes) -> None:
@@ -96,6 +118,8 @@ def remove_empty(folder: Path, root: Path) -> None:
     while True:
         try:
             folder.rmdir()
+        except FileNotFoundError:
+            pass  # a crash came between this folder and the one above
         except OSError:
             return
         if folder == root or root not in folder.parents:

@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc_csv
-from dmengine_connectors.formats.codecs import Codec, compressed, decompressed
-from dmengine_connectors.formats.csv import Csv
 
 from benchmarks.machine import facts
 from dmengine.paths import FieldPath
 from dmengine.spi import Records
+from dmengine_connectors.formats.codecs import Codec, compressed, decompressed
+from dmengine_connectors.formats.csv import Csv
 
 ROWS: Final = 500_000
 ROUNDS: Final = 7

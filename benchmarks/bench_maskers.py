@@ -16,6 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from dmengine.arrow import NUMBER
+from dmengine.spi import Masker
+from dmengine.testing.context import mask_array
 from dmengine_maskers import (
     Bucket,
     CharacterMask,
@@ -31,10 +35,6 @@ from dmengine_maskers import (
     Number,
     Redact,
 )
-
-from dmengine.arrow import NUMBER
-from dmengine.spi import Masker
-from dmengine.testing.context import mask_array
 
 BATCH = 65_536
 
@@ -88,7 +88,7 @@ CASES: tuple[tuple[Masker, str], ...] = (
     (FirstName(), "text"),
     (LastName(keep_case=True), "text"),
     (Email(), "email"),
-    (Email(domain="keep"), "email"),
+    (Email(mail_domain="keep"), "email"),
     (Lookup("street"), "text"),
     (DateShift(), "date"),
     (DateShift(), "timestamp"),

@@ -210,7 +210,7 @@ def mask_frame(frame: pd.DataFrame, ruleset: Rules, key: Key, *, dataset: str = 
     if len(duplicated):
         raise PlanError(f"columns are there twice: {', '.join(map(str, duplicated))}", hint="rename them")
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    masked = mask_table(table, ruleset, key, dataset=dataset).to_pandas()
+    masked: pd.DataFrame = mask_table(table, ruleset, key, dataset=dataset).to_pandas()
     masked.index = frame.index
     kept = {
         name: frame[name].dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import secrets
@@ -30,7 +31,7 @@ datasets:
   - match: customer.parquet
     rules:
       - {field: c_custkey, mask: {type: fpe, minimum: 1, maximum: 99999999}, domain: customer.id}
-      - {field: c_name, mask: {type: fpe, keep: "Customer#"}}
+      - {field: c_name, mask: {type: fpe, chars_to_ignore: "Customer#"}}
       - {field: c_address, mask: {type: lookup, corpus: street}}
       - {field: c_phone, mask: fpe}
       - {field: c_acctbal, mask: {type: bucket, width: 500}}
@@ -40,7 +41,7 @@ datasets:
     rules:
       - {field: o_custkey, as: integer, mask: {type: fpe, minimum: 1, maximum: 99999999}, domain: customer.id}
       - {field: o_orderdate, as: date, mask: {type: date_shift, days: 60, by: o_custkey}}
-      - {field: o_clerk, mask: {type: fpe, keep: "Clerk#"}}
+      - {field: o_clerk, mask: {type: fpe, chars_to_ignore: "Clerk#"}}
       - {field: o_comment, mask: redact}
       - field: [o_orderkey, o_orderstatus, o_totalprice, o_orderpriority, o_shippriority]
         keep: "says nothing about a person"
@@ -133,7 +134,6 @@ def _missing(package: str) -> PluginError:
 def _people(folder: Path, customers: int) -> int:
     try:
         from faker import Faker
-        from isal import igzip
     except ImportError:
         missing = True
     else:
@@ -143,7 +143,7 @@ def _people(folder: Path, customers: int) -> int:
     fake = Faker("en_US", use_weighting=False)
     fake.seed_instance(7)
     count = min(_PEOPLE, customers)
-    with igzip.open(folder / "people.jsonl.gz", "wt", encoding="utf-8") as file:
+    with gzip.open(folder / "people.jsonl.gz", "wt", encoding="utf-8") as file:
         for number in range(1, count + 1):
             first, last, email = fake.first_name(), fake.last_name(), fake.free_email()
             person = {
@@ -181,14 +181,10 @@ def _joined(folder: Path) -> dict[str, int]:
 
 
 def _people_ids(path: Path) -> pa.Array:
-    from isal import igzip
-
-    with igzip.open(path, "rt", encoding="utf-8") as file:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
         return pa.array([json.loads(line)["customer_id"] for line in file], pa.int64())
 
 
 def _common(before: Path, after: Path, column: str) -> int:
     old, new = (pq.read_table(path, columns=[column])[column].cast(pa.string()) for path in (before, after))
     return int(pc.sum(pc.is_in(pc.unique(old), pc.unique(new))).as_py())
-
-

@@ -21,7 +21,7 @@ from dmengine.keyring import Key
 from dmengine.paths import FieldPath
 from dmengine.planning import PartPlan, unlisted_error
 from dmengine.rules import Drop, Keep
-from dmengine.spi import Limits, Masker, Positions, Records, Selection
+from dmengine.spi import Limits, Masker, Positions, Records, Selection, is_keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Engine:
         if isinstance(action, Drop):
             counts.of(str(path), "drop", "")
             return records.drop(path)
-        field_counts = counts.of(str(path), action.name, decision.domain)
+        field_counts = counts.of(str(path), action.name, decision.domain if is_keyed(action) else "")
         selections = records.select(path)
         if action.name == "redact" and any(pa.types.is_nested(s.values.type) for s in selections):
             field_counts.seen += sum(len(s.values) for s in selections)

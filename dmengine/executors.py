@@ -6,14 +6,14 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from queue import Queue
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
 
-from dmengine.errors import PlanError
+from dmengine.errors import PlanError, RunError
 from dmengine.keyring import Key, hold
 
 ExecutorChoice = Literal["threads", "processes"] | Executor
@@ -77,6 +77,15 @@ def _receive_key(reader: Connection, lock: Any) -> None:
     with lock:
         secret = reader.recv_bytes()
     hold(Key.from_bytes(secret))
+    Thread(target=_end_with_parent, name="dmengine-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent was killed: it would write on, and then wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def run_parts(
@@ -87,33 +96,27 @@ def run_parts(
     Tasks that are under way are waited for, so that nothing still writes when the failure is dealt with.
     """
     waiting: deque[Future[R]] = deque()
-    failure: BaseException | None = None
-    for task in tasks:
-        if len(waiting) >= ahead:
-            failure = _finish(waiting.popleft(), done)
-        if failure is not None:
-            break
-        waiting.append(executor.submit(work, task))
-    for future in waiting:
-        if failure is not None:
-            future.cancel()
-        failure = _finish(future, done) or failure if failure is None else _wait(future, failure)
-    if failure is not None:
-        raise failure
-
-
-def _finish(future: Future[R], done: Callable[[R], None]) -> BaseException | None:
+    broken = False
     try:
-        done(future.result())
-    except BaseException as error:  # noqa: BLE001  # handed to the caller, who raises it
-        return error
-    return None
-
-
-def _wait(future: Future[R], failure: BaseException) -> BaseException:
-    if not future.cancelled():
-        future.exception()
-    return failure
+        for task in tasks:
+            if len(waiting) >= ahead:
+                done(waiting[0].result())
+                waiting.popleft()
+            waiting.append(executor.submit(work, task))
+        while waiting:
+            done(waiting[0].result())
+            waiting.popleft()
+    except BrokenExecutor:
+        broken = True
+    finally:
+        for future in waiting:
+            if not future.cancel():
+                future.exception()
+    if broken:
+        raise RunError(
+            "a worker process ended before its work was done",
+            hint="was it killed, or out of memory? Use fewer workers, then run again",
+        )
 
 
 def read_ahead(items: Iterator[T], count: int) -> Generator[T, None, None]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -16,6 +17,14 @@ from dmengine.errors import RunError
 from dmengine.spi import Store
 
 RUN, COMMIT, MANIFEST = "run.json", "COMMIT.json", "manifest.json"
+_OWNER = "owner."
+
+_driven: set[tuple[str, str]] = set()  # the runs that this process drives, by place and id
+_driven_lock = threading.Lock()
+
+
+class EndedError(RunError):
+    """A run was ended by another process between being found and being claimed."""
 
 
 def new_run_id() -> str:
@@ -74,10 +83,16 @@ class Journal:
         return self._read(MANIFEST)
 
     def forget(self, *, keep: str = "") -> None:
-        """Drop the notes; the run's first note goes last, so that a crash here is seen as this run's."""
+        """Drop the notes: the run's first note late, so that a crash before is seen as this run's; the lock last."""
         names = [n for n in self.store.names(f"{self.run_id}/") if n != self._name(keep)]
-        for name in sorted(names, key=lambda n: n.endswith("/" + RUN)):
+        for name in sorted(names, key=lambda n: (n.startswith(self._name(_OWNER)), n.endswith("/" + RUN))):
             self.store.delete(name)
+
+    def unseal(self) -> None:
+        """Drop the notes of sealed parts, before the parts: a crash between must not leave notes of nothing."""
+        for name in self.store.names(f"{self.run_id}/parts/"):
+            if name.endswith(".sealed.json"):
+                self.store.delete(name)
 
     # ------------------------------------------------------------------------------------------ the owner lock
 
@@ -86,24 +101,54 @@ class Journal:
 
         Raises:
             RunError: the owner is a process of this host that is still alive.
+            EndedError: there is no such run any more.
         """
-        while True:
-            epoch, owner = self._owner()
+        with _driven_lock:
+            if self._place in _driven:
+                raise self._is_driven(os.getpid())
+            _driven.add(self._place)
+        try:
+            return self._claim()
+        except BaseException:
+            self.release()
+            raise
+
+    def _claim(self) -> int:
+        created = False
+        while not created:
+            last, owner = self._owner()
             if owner is not None and _alive(owner):
-                raise RunError(
-                    f"run {self.run_id} is being driven by process {owner['pid']} on this host",
-                    hint="wait for it, or stop it and resume",
-                )
-            if self.store.create(self._name(f"owner.{epoch + 1:06d}.json"), json.dumps(_me()).encode()):
-                return epoch + 1
+                raise self._is_driven(owner["pid"])
+            name = self._name(f"{_OWNER}{last + 1:06d}.json")
+            created = self.store.create(name, json.dumps(_me()).encode())
+        if self.identity() is None or self.finished() is not None:
+            self.store.delete(name)
+            raise EndedError(f"run {self.run_id} was ended by another process", hint="run again")
+        return last + 1
+
+    def release(self) -> None:
+        """Say that this process drives the run no more; that a process has ended, others see by themselves."""
+        _driven.discard(self._place)
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        return self.store.location, self.run_id
+
+    def _is_driven(self, pid: int) -> RunError:
+        where = "this process" if pid == os.getpid() else f"process {pid} on this host"
+        return RunError(f"run {self.run_id} is being driven by {where}", hint="wait for it, or stop it and resume")
 
     def check_owner(self, epoch: int) -> None:
         """Refuse to go on when another process has taken the run over since `claim`."""
-        if self._owner()[0] != epoch:
+        if not self.owned(epoch):
             raise RunError(f"run {self.run_id} was taken over by another process", hint="let that one finish")
 
+    def owned(self, epoch: int) -> bool:
+        """Say whether the owner is still the one that `claim` gave this epoch."""
+        return self._owner()[0] == epoch
+
     def _owner(self) -> tuple[int, dict[str, Any] | None]:
-        owners = [n for n in self.store.names(f"{self.run_id}/") if n.rsplit("/", 1)[-1].startswith("owner.")]
+        owners = [n for n in self.store.names(f"{self.run_id}/") if n.startswith(self._name(_OWNER))]
         if not owners:
             return 0, None
         body = self.store.read(owners[-1])
@@ -144,7 +189,7 @@ def _me() -> dict[str, Any]:
 
 
 def _alive(owner: Mapping[str, Any]) -> bool:
-    """Say whether an owner is a process of this host that still runs (and is not us)."""
+    """Say whether an owner is another process of this host that still runs; our own runs are in `_driven`."""
     if owner.get("host") != socket.gethostname() or owner.get("pid") == os.getpid():
         return False
     try:

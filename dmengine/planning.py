@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from dmengine.arrow import plain_type
-from dmengine.decisions import Decision, Planned, Rulebook, rule_places, unlisted_yaml
+from dmengine.decisions import Decision, Planned, Rulebook, candidates, rule_places, unlisted_yaml
 from dmengine.errors import DmengineError, PlanError, at
 from dmengine.paths import FieldPath
 from dmengine.records import schema_fields, schema_with
 from dmengine.rules import Drop, Keep, Rule, Ruleset
-from dmengine.spi import Described, Finding, Limits, Masker, Severity, TargetLimits
+from dmengine.spi import Described, Finding, Limits, Masker, Severity, TargetLimits, fields_read, is_keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,9 @@ def _step_problems(
     for name, ways in decision.conditions:
         if not any(way in names or any(way.contains(other) for other in names) for way in ways):
             yield f"{path}: its condition reads {name}, which is not there"
-    beside = getattr(masker, "by", None)
-    if isinstance(beside, str) and not any(FieldPath.parse(beside).leaf == other.leaf for other in names):
-        yield f"{path}: {masker.name if masker else ''} goes by {beside}, which is not there"
+    for name in fields_read(masker) if masker is not None else ():
+        if not any(way in names for way in candidates(path, name)):
+            yield f"{path}: its mask reads {name}, which is not there"
     if isinstance(rule.otherwise, Masker) and not container:
         other = rulebook.planned(decision, given, limits.get(str(path), Limits()), rule.otherwise)
         if other.action == "mismatch":
@@ -177,7 +177,7 @@ def check_domains(rules: Iterable[Rule]) -> None:
         for masker in (rule.mask, rule.otherwise):
             if rule.domain is None or masker is None or isinstance(masker, (Keep, Drop)):
                 continue
-            if not getattr(masker, "keyed", True):
+            if not is_keyed(masker):
                 continue
             if masks.setdefault(rule.domain, masker) != masker:
                 raise PlanError(
@@ -315,7 +315,7 @@ def _line(plan: PartPlan, decision: Decision, type_in: str, step: FieldStep | No
         because = f"otherwise {getattr(otherwise, 'name', 'drop')}"
     return PlannedField(
         dataset, path, type_in, str(out.type) if out is not None else type_in, "mask", masker.name,
-        decision.domain if getattr(masker, "keyed", True) else "", masker.consistent, masker.uniqueness,
+        decision.domain if is_keyed(masker) else "", masker.consistent, masker.uniqueness,
         masker.reversible, because,
     )  # fmt: skip
 

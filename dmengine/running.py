@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -11,7 +13,7 @@ from typing import Any, Literal
 from dmengine.counts import Counts
 from dmengine.errors import DmengineError, PlanError, RunError
 from dmengine.executors import ExecutorChoice, default_workers, part_executor, run_parts
-from dmengine.journal import Journal, manifests, new_run_id, unfinished
+from dmengine.journal import EndedError, Journal, manifests, new_run_id, unfinished
 from dmengine.keyring import Key, KeyReference
 from dmengine.logs import event
 from dmengine.planning import Plan, unmatched_findings
@@ -23,6 +25,7 @@ from dmengine.versions import version
 from dmengine.working import PartDone, Task, mask_part
 
 ALGORITHM = 1
+_STARTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,13 @@ class Run:
         Raises:
             DmengineError: whatever stopped the run; before COMMIT nothing is visible then, and nothing is left.
         """
-        self.epoch = self.journal.claim()
+        self.epoch = self.epoch or self.journal.claim()
+        try:
+            return self._go()
+        finally:
+            self.journal.release()
+
+    def _go(self) -> Report:
         event("run started", run=self.journal.run_id, source=self.source_location, target=self.sink.location,
               key=self.key.fingerprint, ruleset=self.ruleset.fingerprint[:16])  # fmt: skip
         try:
@@ -79,11 +88,12 @@ class Run:
             self.journal.check_owner(self.epoch)
             self.journal.commit({"parts": [d.sealed.part for d in done]})
         except BaseException as error:
-            if self.settings.on_failure == "discard":
+            if self.settings.on_failure == "discard" and self._may_roll_back():
                 self._roll_back(error)
             raise
         event("committed", run=self.journal.run_id, parts=len(done))
-        return self._finish(done)
+        with _forward_only():
+            return self._finish(done)
 
     @property
     def source_location(self) -> str:
@@ -147,14 +157,18 @@ class Run:
               seconds=round(report.seconds, 3))  # fmt: skip
         return report
 
+    def _may_roll_back(self) -> bool:
+        """Say no when COMMIT is there although writing it failed, when another process drives the run, or in doubt."""
+        try:
+            return self.journal.committed() is None and self.journal.owned(self.epoch)
+        except DmengineError:
+            return False
+
     def _roll_back(self, error: BaseException) -> None:
         """Leave nothing: sealed parts, what the source made, and the journal, in this order."""
         event("rolled back", run=self.journal.run_id, error=type(error).__name__)
         try:
-            self.sink.discard(self.journal)
-            left = (*self.source.cleanup(self.journal).names, *self.sink.cleanup(self.journal).names)
-            if not left:
-                self.journal.forget()
+            left = _discard(self.source, self.sink, self.journal)
         except DmengineError as second:
             left = (second.message,)
         if left and isinstance(error, DmengineError):
@@ -180,16 +194,35 @@ def start(
     """
     store = settings.journal or sink.journal()
     identity = identify(described, sink, ruleset, key)
-    journal = _unfinished_of(store, identity, settings)
-    if journal is not None:
-        event("resuming", run=journal.run_id)
-        return Run(source, sink, ruleset, key, settings, described, plan, journal)
-    plan.raise_errors()
-    if described.location == sink.location and not settings.remask:
-        _refuse_masked(source, store)
-    journal = Journal(store, new_run_id())
-    journal.begin(identity)
-    return Run(source, sink, ruleset, key, settings, described, plan, journal)
+    for _ in range(_STARTS):
+        journal = _unfinished_of(store, identity, settings)
+        if journal is not None:
+            event("resuming", run=journal.run_id)
+        else:
+            plan.raise_errors()
+            if described.location == sink.location and not settings.remask:
+                _refuse_masked(source, store)
+            journal = Journal(store, new_run_id())
+            journal.begin(identity)
+        with suppress(EndedError):
+            epoch = journal.claim()
+            if _is_alone(journal):
+                return Run(source, sink, ruleset, key, settings, described, plan, journal, epoch=epoch)
+        time.sleep(random.uniform(0.01, 0.2))  # noqa: S311  # whoever wakes first, begins
+    raise RunError("other runs into this target begin and end all the time", hint="run one at a time")
+
+
+def _is_alone(journal: Journal) -> bool:
+    """Give way when another run into this target began in the same moment: neither has done anything yet."""
+    alone = False
+    try:
+        alone = all(other.run_id == journal.run_id for other in unfinished(journal.store))
+        if not alone:
+            journal.forget()
+    finally:
+        if not alone:
+            journal.release()
+    return alone
 
 
 def identify(described: Described, sink: Sink, ruleset: Ruleset, key: Key) -> dict[str, Any]:
@@ -221,10 +254,15 @@ def _unfinished_of(store: Store, identity: Mapping[str, Any], settings: Settings
                 f"run {journal.run_id} into this target is committed, and not all of it is published",
                 hint="resume it (`dmengine resume`); it only has to finish",
             )
-        elif found == identity and settings.resume == "auto":
-            return journal
+        elif found == identity:
+            if settings.resume == "auto":
+                return journal
+            raise RunError(
+                f"run {journal.run_id} into this target is not finished",
+                hint="resume it, or discard it (`dmengine clean`)",
+            )
         else:
-            changed = ", ".join(differences(found, identity)) or "nothing"
+            changed = ", ".join(differences(found, identity))
             raise RunError(
                 f"run {journal.run_id} into this target is not finished, and is not this run: {changed} changed",
                 hint="resume it as it was, or discard it (`dmengine clean`)",
@@ -291,10 +329,14 @@ def roll_forward(source: Source | None, sink: Sink, ruleset: Ruleset | None, jou
     assert identity is not None
     started = time.perf_counter()
     epoch = journal.claim()
-    done = [PartDone.from_json(note) for part in committed["parts"] if (note := journal.get(part, "sealed"))]
-    journal.check_owner(epoch)
-    sink.publish(journal, [d.sealed for d in done])
-    left = (*(source.cleanup(journal).names if source else ()), *sink.cleanup(journal).names)
+    try:
+        with _forward_only():
+            done = [_noted(journal, part) for part in committed["parts"]]
+            journal.check_owner(epoch)
+            sink.publish(journal, [d.sealed for d in done])
+            left = (*(source.cleanup(journal).names if source else ()), *sink.cleanup(journal).names)
+    finally:
+        journal.release()
     report = Report(
         journal.run_id, "finished", identity["source"], sink.location, identity["ruleset"], identity["key"],
         time.perf_counter() - started, field_reports(ruleset or Ruleset([]), done), tuple(_output(d) for d in done),
@@ -306,9 +348,38 @@ def roll_forward(source: Source | None, sink: Sink, ruleset: Ruleset | None, jou
 
 def discard(source: Source | None, sink: Sink, journal: Journal) -> tuple[str, ...]:
     """Remove all that an uncommitted run has left; return the names of what could not be removed."""
+    if journal.identity() is None:  # it never began, or its end was all but done
+        journal.forget()
+        return ()
     journal.claim()
+    try:
+        return _discard(source, sink, journal)
+    finally:
+        journal.release()
+
+
+def _discard(source: Source | None, sink: Sink, journal: Journal) -> tuple[str, ...]:
+    """Remove the notes of sealed parts, the parts, what the source made, and the journal, in this order."""
+    journal.unseal()
     sink.discard(journal)
     left = (*(source.cleanup(journal).names if source else ()), *sink.cleanup(journal).names)
     if not left:
         journal.forget()
     return left
+
+
+def _noted(journal: Journal, part: str) -> PartDone:
+    note = journal.get(part, "sealed")
+    if note is None:
+        raise RunError(f"the journal has lost its note of {part}", hint="restore the folder of the journal")
+    return PartDone.from_json(note)
+
+
+@contextmanager
+def _forward_only() -> Iterator[None]:
+    """Say with any failure after COMMIT that the run only has to be finished."""
+    try:
+        yield
+    except DmengineError as error:
+        error.hint += "; the run has committed, and `dmengine resume` finishes it"
+        raise

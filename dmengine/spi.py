@@ -78,6 +78,9 @@ class Masker(Protocol):
 
     The engine calls `mask` with values that hold no nulls and no dictionary, perhaps only with the
     distinct ones (scope "value"), and puts nulls and duplicates back.
+
+    Two more things a masker may declare: `keyed = False` where the key has no say in the result, and
+    `reads`, the names of the fields that it asks for by `ctx.beside`.
     """
 
     @property
@@ -112,6 +115,16 @@ class Masker(Protocol):
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the masked values: as many as came in, of the planned type."""
         ...
+
+
+def is_keyed(masker: Masker) -> bool:
+    """Say whether the key has a say in what a mask returns; one that declares nothing is taken as keyed."""
+    return bool(getattr(masker, "keyed", True))
+
+
+def fields_read(masker: Masker) -> tuple[str, ...]:
+    """Name the fields that a mask reads beside its own."""
+    return tuple(getattr(masker, "reads", ()))
 
 
 # ---------------------------------------------------------------------------------------------- records

@@ -160,7 +160,7 @@ def ipc(batch: pa.RecordBatch) -> bytes:
 # ------------------------------------------------------------------------------- select and replace
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(nested())
 def test_select_finds_what_a_plain_walk_finds(drawn: tuple[pa.RecordBatch, FieldPath]) -> None:
     """Values, records and element numbers are those of a plain walk, whatever lies below nulls."""
@@ -175,7 +175,7 @@ def test_select_finds_what_a_plain_walk_finds(drawn: tuple[pa.RecordBatch, Field
     assert list(zip(places, found.values.to_pylist(), strict=True)) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(nested())
 def test_replace_puts_values_back_and_leaves_no_byte_behind(drawn: tuple[pa.RecordBatch, FieldPath]) -> None:
     """After a replace every place holds its new value, and no byte of the old column is in any buffer."""
@@ -195,7 +195,7 @@ def test_replace_puts_values_back_and_leaves_no_byte_behind(drawn: tuple[pa.Reco
     assert f"{CANARY} {path} ".encode() not in ipc(changed.batch)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(nested())
 def test_blank_makes_null_and_leaves_no_byte_behind(drawn: tuple[pa.RecordBatch, FieldPath]) -> None:
     """After a blank every place is null, and no byte of the old column is in any buffer."""

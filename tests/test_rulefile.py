@@ -12,14 +12,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from dmengine_maskers.character_mask import CharacterMask
-from dmengine_maskers.constants import Fixed, Null
-from dmengine_maskers.dates import DateShift
-from dmengine_maskers.email import Email
-from dmengine_maskers.fpe import Fpe
-from dmengine_maskers.names import FirstName
-from dmengine_maskers.numbers import Bucket
-from dmengine_maskers.redact import Redact
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -38,6 +30,14 @@ from dmengine.rulefile import dump_ruleset, load_ruleset, ruleset_schema, schema
 from dmengine.rules import Dataset, Keep, Normalize, ReadAs, Rule, Ruleset, drop, keep
 from dmengine.spi import Masker
 from dmengine.yamlfile import load_document
+from dmengine_maskers.character_mask import CharacterMask
+from dmengine_maskers.constants import Fixed, Null
+from dmengine_maskers.dates import DateShift
+from dmengine_maskers.email import Email
+from dmengine_maskers.fpe import Fpe
+from dmengine_maskers.names import FirstName
+from dmengine_maskers.numbers import Bucket
+from dmengine_maskers.redact import Redact
 
 jsonschema: Any = pytest.importorskip("jsonschema")
 _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -121,8 +121,8 @@ def test_a_file_means_what_python_would_say(tmp_path: Path) -> None:
 
 def test_the_layout_of_a_file_does_not_change_its_fingerprint() -> None:
     """The order of keys within a rule means nothing; the order of rules does."""
-    one = load_ruleset("rules:\n- field: a\n  mask: {type: email, domain: keep, max_bytes: 60}\n  domain: d\n")
-    two = load_ruleset("rules: [{domain: d, mask: {max_bytes: 60, domain: keep, type: email}, field: [a]}]\nversion: 1")
+    one = load_ruleset("rules:\n- field: a\n  mask: {type: email, mail_domain: keep, max_bytes: 60}\n  domain: d\n")
+    two = load_ruleset("rules: [{domain: d, mask: {max_bytes: 60, mail_domain: keep, type: email}, field: [a]}]\nversion: 1")
 
     assert one.fingerprint == two.fingerprint
 
@@ -152,14 +152,13 @@ def test_conditions_mean_what_python_would_say(written: str, meant: Condition) -
     assert load_ruleset(text).rules == (Rule("x", Email(), when=meant, otherwise=Null()),)
 
 
-def test_a_parameter_called_keep_does_not_keep_the_field() -> None:
-    """A mask may have a parameter named keep; what it masks is masked, in `mask` and in `otherwise`."""
-    fpe = "{type: fpe, keep: '-'}"
-    text = f"rules:\n- {{field: x, mask: {fpe}, when: {{field: a, eq: 1}}, otherwise: {fpe}}}\n"
+@pytest.mark.parametrize("place", ["mask: {fpe}", "mask: redact, when: {{field: a, eq: 1}}, otherwise: {fpe}"])
+def test_a_parameter_called_keep_does_not_keep_the_field(place: str) -> None:
+    """Beside a type, keep is a parameter of that mask, known or not, and never the action."""
+    rule = place.format(fpe="{type: fpe, keep: '-'}")
 
-    (rule,) = load_ruleset(text).rules
-
-    assert rule.mask == rule.otherwise == Fpe(keep="-")
+    with pytest.raises(RulesetError, match=r"there is no keep here \(mask fpe\)"):
+        load_ruleset(f"rules:\n- {{field: x, {rule}}}\n")
 
 
 @pytest.mark.parametrize("written", ["null", "~", "'null'", "{type: 'null'}"])
@@ -206,7 +205,7 @@ BAD: list[tuple[str, str]] = [
     ("rules: [{field: x, mask: {name: email}}]", "1:26: this names no mask; write the mask's name"),
     ("rules: [{field: x, mask: [email]}]", "1:26: this names no mask"),
     ("rules: [{field: x, mask: {keep: y}}]", "1:26: this names no mask; a field that is kept has keep:"),
-    ("rules: [{field: x, mask: {type: email, domian: y}}]", "1:40: there is no domian here (mask email); did you mean"),
+    ("rules: [{field: x, mask: {type: email, mail_domian: y}}]", "1:40: there is no mail_domian here (mask email); did you mean"),
     ("rules: [{field: x, mask: {type: email, max_bytes: '9'}}]", "1:51: max_bytes wants a whole number (mask email)"),
     ("rules: [{field: x, mask: {type: first_name, gender: femal}}]", "1:53: gender wants female or male"),
     ("rules: [{field: x, mask: {type: bucket, width: wide}}]", "1:48: width wants a whole number or a number"),
@@ -347,7 +346,7 @@ WHEN = st.recursive(
 MASKS: st.SearchStrategy[Masker] = st.one_of(
     st.just(Null()),
     st.builds(Redact, text=st.text()),
-    st.builds(Fpe, keep=st.text()),
+    st.builds(Fpe, chars_to_ignore=st.text()),
     st.builds(Fixed, SCALARS),
     st.builds(CharacterMask, keep_first=st.integers(0, 9), chars_to_ignore=st.text()),
     st.builds(Bucket, bounds=st.lists(st.integers() | st.floats(allow_nan=False, allow_infinity=False)).map(tuple)),
@@ -403,11 +402,11 @@ def test_what_is_written_reads_back_equal(general: list[Rule], own: list[list[Ru
 
 def test_written_files_are_for_people_too() -> None:
     """Only what is not at its default is written, masks without parameters by their name alone."""
-    text = dump_ruleset(Ruleset([Rule("a", Email()), Rule(["b", "c"], Email(domain="keep"), domain="d")]))
+    text = dump_ruleset(Ruleset([Rule("a", Email()), Rule(["b", "c"], Email(mail_domain="keep"), domain="d")]))
 
     assert text == (
         "version: 1\nunlisted: fail\nrules:\n- field: a\n  mask: email\n"
-        "- field:\n  - b\n  - c\n  mask:\n    type: email\n    domain: keep\n  domain: d\n"
+        "- field:\n  - b\n  - c\n  mask:\n    type: email\n    mail_domain: keep\n  domain: d\n"
     )
 
 

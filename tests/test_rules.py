@@ -10,10 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from dmengine_maskers.character_mask import CharacterMask
-from dmengine_maskers.email import Email
-from dmengine_maskers.names import FirstName
-from dmengine_maskers.redact import Redact
 
 from dmengine.conditions import Compare, field
 from dmengine.errors import PlanError, RulesetError
@@ -21,6 +17,10 @@ from dmengine.functions import masker
 from dmengine.paths import FieldPath
 from dmengine.rulecheck import includes
 from dmengine.rules import Dataset, Drop, Keep, Rule, Ruleset, default_domain, drop, keep
+from dmengine_maskers.character_mask import CharacterMask
+from dmengine_maskers.email import Email
+from dmengine_maskers.names import FirstName
+from dmengine_maskers.redact import Redact
 
 KEY = keep("id", because="surrogate key")
 
@@ -257,7 +257,7 @@ CHANGES: list[Callable[[], Ruleset]] = [
     lambda: Ruleset([KEY, drop("fax")]),
     lambda: Ruleset([drop("fax"), KEY]),
     lambda: Ruleset([Rule("a", Email())]),
-    lambda: Ruleset([Rule("a", Email(domain="keep"))]),
+    lambda: Ruleset([Rule("a", Email(mail_domain="keep"))]),
     lambda: Ruleset([Rule("a", Email(), domain="keep")]),
     lambda: Ruleset([Rule("a", Redact())]),
     lambda: Ruleset([Rule("a", Email(), optional=True)]),

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from dmengine import registry
 from dmengine.errors import DmengineError, InputError, PlanError, StoreError, at
@@ -234,11 +234,12 @@ class LocalFiles:
         """Write one file in the form it was read in, invisibly."""
         chosen = self._known(part.id)
         with self._folder.sealing(run.run_id, part.id) as file:
+            plain = cast(BinaryIO, file)  # typing has no name for "can be written to"
             if chosen.codecs:
-                with compressed(file, codec_of(part.id)[0]) as out:
+                with compressed(plain, codec_of(part.id)[0]) as out:
                     rows = chosen.write(records, out)
             else:
-                rows = chosen.write(records, file)
+                rows = chosen.write(records, plain)
         return Sealed(part.id, part.id, rows, file.size, file.checksum, file.notes)
 
     def copy(self, run: RunInfo, part: Part, source: Source) -> Sealed:

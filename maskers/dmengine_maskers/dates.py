@@ -52,6 +52,11 @@ class DateShift:
         """The record decides where a field beside is asked."""
         return "row" if self.by else "value"
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The field that names the entity, if one does."""
+        return (self.by,) if self.by else ()
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is neither a date nor a timestamp."""
         if not 1 <= self.days <= MOST_DAYS:

@@ -33,18 +33,18 @@ _FOUR_DIGITS = np.frombuffer("".join(f"{n:04d}" for n in range(10_000)).encode()
 class Email:
     """Replace every address with a made-up one: a first name, a last name and eight digits.
 
-    `domain` is `"safe"` (example.com, example.net or example.org, chosen by key), `"keep"` (the value's own; a value
-    without one is a mismatch), or a domain of yours. No address is longer than `max_bytes`: shorter names are taken,
-    and with `"keep"` a value whose domain leaves no room is a mismatch.
+    `mail_domain` is `"safe"` (example.com, example.net or example.org, chosen by key), `"keep"` (the value's own; a
+    value without one is a mismatch), or a domain of yours. No address is longer than `max_bytes`: shorter names are
+    taken, and with `"keep"` a value whose domain leaves no room is a mismatch.
 
     >>> from dmengine.testing.context import mask_values
     >>> mask_values(Email(), ["alice@corp.com", None])
     ['austin.meza02138007@example.org', None]
-    >>> mask_values(Email(domain="keep"), ["alice@corp.com"])
+    >>> mask_values(Email(mail_domain="keep"), ["alice@corp.com"])
     ['austin.meza02138007@corp.com']
     """
 
-    domain: str = "safe"
+    mail_domain: str = "safe"
     max_bytes: int = 254  # the longest address that SMTP carries: RFC 5321, 4.5.3.1.3
 
     name: ClassVar[str] = "email"
@@ -57,16 +57,17 @@ class Email:
         """Refuse what is not text, a domain that is none, and a target too narrow."""
         if not is_text(field.type):
             raise wrong_type(self.name, "text", field, "use redact or number")
-        if self.domain not in ("safe", "keep") and not _DOMAIN.fullmatch(self.domain):
-            raise wrong_option(self.name, "domain", 'be "safe", "keep" or a domain name', 'such as "mail.example.com"')
-        longest = self.max_bytes if self.domain == "keep" else sum(map(corpora.longest, self._parts())) + DIGITS
+        if self.mail_domain not in ("safe", "keep") and not _DOMAIN.fullmatch(self.mail_domain):
+            wanted = 'be "safe", "keep" or a domain name'
+            raise wrong_option(self.name, "mail_domain", wanted, 'such as "mail.example.com"')
+        longest = self.max_bytes if self.mail_domain == "keep" else sum(map(corpora.longest, self._parts())) + DIGITS
         require_room(self.name, longest, limits, f"give max_bytes={limits.max_bytes}")
         return field
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return addresses."""
         bits = ctx.bits(values, self.name)
-        if self.domain != "keep":
+        if self.mail_domain != "keep":
             return _made(bits, *self._parts()).cast(values.type)
         domains, missing = _domains_of(values)
         first, last, _ = self._parts()
@@ -79,9 +80,9 @@ class Email:
 
     def _parts(self) -> tuple[pa.Array, pa.Array, pa.Array]:
         """The first names, the last names, and the domains with their @."""
-        domains = SAFE_DOMAINS if self.domain == "safe" else (self.domain,)
+        domains = SAFE_DOMAINS if self.mail_domain == "safe" else (self.mail_domain,)
         ends = pa.array([f"@{domain}" for domain in domains])
-        if self.domain == "keep":  # half of the address is for the names, and half for the domain
+        if self.mail_domain == "keep":  # half of the address is for the names, and half for the domain
             return *_names(self.max_bytes // 2 - DIGITS), ends
         return *_names(self.max_bytes - DIGITS - corpora.longest(ends)), ends
 

@@ -40,8 +40,8 @@ _DOCUMENT_INTEGER: Final = r"^(0|-?[1-9][0-9]{0,17})$"
 class Fpe:
     """Encrypt within an alphabet (FF1 of NIST SP 800-38G): same length, same punctuation, and reversible by key.
 
-    `alphabet` is one of `ALPHABETS` by name, or the characters themselves; the characters of `keep` stay where they
-    are, and any other character makes a mismatch. An empty text stays empty.
+    `alphabet` is one of `ALPHABETS` by name, or the characters themselves; the characters of `chars_to_ignore` stay
+    where they are, and any other character makes a mismatch. An empty text stays empty.
 
     Integers keep their sign and count of digits, or stay within `minimum` to `maximum` where these are given.
 
@@ -58,7 +58,7 @@ class Fpe:
     """
 
     alphabet: str = "digits"
-    keep: str = PUNCTUATION
+    chars_to_ignore: str = PUNCTUATION
     minimum: int | None = None
     maximum: int | None = None
     allow_small_domain: bool = False
@@ -139,7 +139,7 @@ class Fpe:
         empty = booleans(pc.equal(pc.binary_length(values), 0))
         refused = spelling.refused(cipher) & ~empty
         if spelling.spelt is not None:
-            kept = "".join(sorted(set(self.keep) - set(self._characters())))
+            kept = "".join(sorted(set(self.chars_to_ignore) - set(self._characters())))
             refused |= digits_of(self._characters() + kept, values).outside
         if refused.any():
             ctx.mismatch(refused)

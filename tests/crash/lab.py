@@ -142,6 +142,10 @@ class Stage:
             if not path.is_dir() or not any(path.iterdir())
         )
 
+    def only_manifests(self) -> bool:
+        """Say whether runs have ended here, and have left nothing else."""
+        return {name.rsplit("/", 1)[-1] for name in self.hidden()} == {MANIFEST}
+
     def state(self) -> Literal["nothing", "begun", "committed", "finished"]:
         """Say how far the run came, by the names of its notes."""
         names = {name.rsplit("/", 1)[-1] for name in self.hidden()}

@@ -70,12 +70,13 @@ class Watch:
         elif now and self.trap.when == "half" and half is not None:
             half()
             self._spring()
-        result = effect()
-        if now and self.trap.when == "after":
-            self._spring()
-        if self.trap.look:
-            self._look()
-        return result
+        try:
+            return effect()
+        finally:  # also after a folder that was there already, or one that was not empty
+            if now and self.trap.when == "after":
+                self._spring()
+            if self.trap.look:
+                self._look()
 
     def _counts(self, op: str, path: str) -> bool:
         trap = self.trap
@@ -165,7 +166,9 @@ class _Writer(io.BufferedWriter):
     def write(self, body: Any) -> int:
         """Write through, so that a kill leaves on the disk what was written before it."""
         view = memoryview(body).cast("B")
-        return self._watch("write", self._path, lambda: self._through(view), lambda: self._through(view[: len(view) // 2]))
+        return self._watch(
+            "write", self._path, lambda: self._through(view), lambda: self._through(view[: len(view) // 2])
+        )
 
     def _through(self, view: memoryview) -> int:
         count = super().write(view)

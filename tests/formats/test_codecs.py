@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from dmengine_connectors.formats.codecs import FREE_OUTPUT, Codec, codec_of, compressed, decompressed
-from dmengine_connectors.formats.csv import Csv
 
 from dmengine.errors import InputError, StoreError
+from dmengine_connectors.formats.codecs import FREE_OUTPUT, Codec, codec_of, compressed, decompressed
+from dmengine_connectors.formats.csv import Csv
 
 CONTENT = b"".join(b"%d,row %d\n" % (number, number * 7919 % 1000) for number in range(2000))
 COMPRESSING: list[Codec] = ["gzip", "zstd"]

@@ -13,13 +13,13 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pytest
-from dmengine_connectors.formats.csv import Csv, read_blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmengine.errors import DmengineError, InputError, MaskError, PlanError, PluginError
 from dmengine.paths import EACH, FieldPath
 from dmengine.spi import Format, Records, RecordStream
+from dmengine_connectors.formats.csv import Csv, read_blocks
 
 Values = list[str | None]
 NO_CHANGE: dict[str, Callable[[Values], Values]] = {}

@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from dmengine_connectors.formats.json_records import JsonRecords
-from dmengine_connectors.formats.jsonl import JsonLines
 
 from dmengine.arrow import NUMBER
-from dmengine.errors import MaskError, RunError
+from dmengine.errors import MaskError, PluginError, RunError
 from dmengine.paths import FieldPath
 from dmengine.spi import Format, Records, RecordStream, Selection
+from dmengine_connectors.formats.json_records import JsonRecords
+from dmengine_connectors.formats.jsonl import JsonLines
 
 path = FieldPath.parse
 
@@ -73,6 +73,7 @@ def test_the_format_meets_the_contracts() -> None:
     assert isinstance(JsonRecords.parse(b"{}"), Records)
     assert pickle.loads(pickle.dumps(JsonLines(max_depth=5))) == JsonLines(max_depth=5)
     assert JsonLines().schema(io.BytesIO(b"{}")) is None
+    assert JsonLines(max_depth=5).for_name("events.ndjson.gz") == JsonLines(max_depth=5)
 
 
 def test_reading_is_lazy() -> None:
@@ -91,7 +92,7 @@ def test_batches_of_another_format_are_not_written() -> None:
     """A stream that was not read from JSON Lines is refused, not guessed at."""
     stream = RecordStream(iter([object()]), None)  # type: ignore[list-item]
 
-    with pytest.raises(RunError, match="cannot write"):
+    with pytest.raises(PluginError, match="only what jsonl has read"):
         JsonLines().write(stream, io.BytesIO())
 
 

@@ -4,11 +4,11 @@ import io
 import traceback
 
 import pytest
-from dmengine_connectors.formats.json_records import JsonRecords
-from dmengine_connectors.formats.jsonl import JsonLines
 
 from dmengine.errors import DmengineError, InputError
 from dmengine.paths import FieldPath
+from dmengine_connectors.formats.json_records import JsonRecords
+from dmengine_connectors.formats.jsonl import JsonLines
 
 SECRET = b"4929-hunter2"
 BROKEN = [

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dmengine_connectors.formats.parquet import Parquet
 
 from dmengine.errors import DmengineError, InputError, MaskError, PlanError, StoreError
 from dmengine.records import TableRecords
 from dmengine.spi import Format, Records, RecordStream
+from dmengine_connectors.formats.parquet import Parquet
 
 SMALL = Parquet(batch_rows=1000)
 

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dmengine_connectors.formats.parquet import Parquet
 
 from dmengine.errors import InputError, MaskError
 from dmengine.paths import FieldPath
 from dmengine.records import TableRecords, schema_with
 from dmengine.spi import Records, RecordStream
+from dmengine_connectors.formats.parquet import Parquet
 
 SMALL = Parquet(batch_rows=1000)
 INSTANTS = [

@@ -20,17 +20,14 @@ def is_parquet(content: bytes) -> bool:
 
 
 def of_parquet(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield each page unpacked, each dictionary whole, the statistics and metadata, and the values as text."""
+    """Yield the pages unpacked, the dictionaries whole, the statistics and metadata, and the values as text."""
     file = pq.ParquetFile(pa.BufferReader(content))
     footer = file.metadata
-    yield "footer", repr(footer.metadata).encode() + b"\n" + b"\n".join((footer.metadata or {}).values())
-    for group in range(footer.num_row_groups):
-        for index in range(footer.num_columns):
-            column = footer.row_group(group).column(index)
-            yield f"statistics {group}.{index}", _statistics(column)
-            yield f"pages {group}.{index}", b"".join(_pages(content, column))
-    texts = [footer.schema.column(i).path for i in range(footer.num_columns)]
-    coded = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts).read()
+    columns = [footer.row_group(g).column(i) for g in range(footer.num_row_groups) for i in range(footer.num_columns)]
+    yield "footer", b"\n".join([*(footer.metadata or {}).values(), *map(_statistics, columns)])
+    yield "pages", b"".join(page for column in columns for page in _pages(content, column))
+    names = [field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)]
+    coded = pq.ParquetFile(pa.BufferReader(content), read_dictionary=names).read(names)
     yield "dictionaries", b"\n".join(as_text(d) for column in coded.columns for c in column.chunks for d in _pools(c))
     yield "values", b"\n".join(as_text(column) for column in file.read().columns)
 

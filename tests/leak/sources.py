@@ -14,11 +14,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dmengine_connectors.files import LocalFiles
-from dmengine_connectors.formats.csv import Csv
 
 import dmengine as dm
 from dmengine.rules import Dataset
+from dmengine_connectors.files import LocalFiles
+from dmengine_connectors.formats.csv import Csv
 from tests.leak.canaries import Canaries
 from tests.leak.tables import flat_rules, flat_table, nested_rules, nested_table, typed_rules, typed_table
 

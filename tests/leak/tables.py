@@ -6,6 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+
+import dmengine as dm
+from dmengine.rules import Rule
 from dmengine_maskers import (
     Bucket,
     CharacterMask,
@@ -21,9 +24,6 @@ from dmengine_maskers import (
     Number,
     Redact,
 )
-
-import dmengine as dm
-from dmengine.rules import Rule
 from tests.leak import masks
 from tests.leak.canaries import Canaries
 

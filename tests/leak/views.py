@@ -42,7 +42,7 @@ def views(content: bytes, *, depth: int = 2) -> Iterator[tuple[str, bytes]]:
     if depth == 0:
         return
     for way, inner in _unpacked(content):
-        for further, innermost in views(inner, depth=2):
+        for further, innermost in views(inner, depth=depth):
             yield f"{way}/{further}".rstrip("/"), innermost
     for way, inner in _decoded(content):
         for further, innermost in views(inner, depth=depth - 1):
@@ -71,6 +71,8 @@ def _decoded(content: bytes) -> Iterator[tuple[str, bytes]]:
     if _has_run(digits, 11):
         for phase in range(4):
             yield f"base64 {phase}", _from_base64(digits[phase:])
+    if b"\0" in content:
+        return  # no text: the others are ways to write text
     if b"%" in content:
         yield "percent", unquote_to_bytes(content)
     if b"\\" in content:

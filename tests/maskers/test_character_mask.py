@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from dmengine_maskers import CharacterMask
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dmengine.errors import PlanError
 from dmengine.spi import Limits
 from dmengine.testing.context import mask_array, mask_values
+from dmengine_maskers import CharacterMask
 
 
 def expected(text: str, mask: CharacterMask) -> str:

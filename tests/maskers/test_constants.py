@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from dmengine_maskers import Fixed, Null
 
 from dmengine.arrow import NUMBER
 from dmengine.errors import PlanError
 from dmengine.spi import Limits
 from dmengine.testing.context import mask_array
+from dmengine_maskers import Fixed, Null
 
 READ = [
     ("x", pa.string(), "x"),

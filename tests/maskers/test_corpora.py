@@ -7,6 +7,7 @@ import unicodedata
 from importlib import resources
 
 import pytest
+
 from dmengine_maskers import corpora
 
 SHIPPED = {

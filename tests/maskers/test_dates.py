@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from dmengine_maskers import DateShift
 
 from dmengine.errors import PlanError
 from dmengine.spi import Limits
 from dmengine.testing.context import Setting, mask_array, mask_values
+from dmengine_maskers import DateShift
 
 DAY = date(2020, 2, 29)
 

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+
+from dmengine.spi import Masker
+from dmengine.testing.context import mask_array, mask_values
 from dmengine_maskers import (
     Bucket,
     CharacterMask,
@@ -24,9 +27,6 @@ from dmengine_maskers import (
 )
 from dmengine_maskers.corpora import load
 
-from dmengine.spi import Masker
-from dmengine.testing.context import mask_array, mask_values
-
 MISMATCH = "reported"
 OTHER = "another value"
 ODD_TEXTS = ["", " ", "NA", "null", "NaN", "999-99-9999", "a\0b", "\u202eעברית", "e\u0301", "👩‍👩‍👧", "x" * 100_000]
@@ -40,7 +40,7 @@ TEXT_MASKS: list[tuple[Masker, dict[str, str]]] = [
     (Fixed("x"), {}),
     (CharacterMask(), {"": ""}),
     (Fpe(), {text: MISMATCH for text in ODD_TEXTS if text not in ("", "999-99-9999")} | {"": ""}),
-    (Email(domain="keep"), dict.fromkeys(ODD_TEXTS, MISMATCH)),
+    (Email(mail_domain="keep"), dict.fromkeys(ODD_TEXTS, MISMATCH)),
 ]
 
 

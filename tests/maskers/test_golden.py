@@ -11,6 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
+from dmengine.arrow import NUMBER
+from dmengine.spi import Masker
+from dmengine.testing.context import Setting, mask_array
 from dmengine_maskers import (
     Bucket,
     CharacterMask,
@@ -26,10 +30,6 @@ from dmengine_maskers import (
     Number,
     Redact,
 )
-
-from dmengine.arrow import NUMBER
-from dmengine.spi import Masker
-from dmengine.testing.context import Setting, mask_array
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "maskers.json"
 TEXTS = pa.array(["Alice", "bob", "", "Zoë Müller", "👍🏽 \u202eעברית"])
@@ -65,7 +65,7 @@ CASES: dict[str, tuple[Masker, pa.Array]] = {
     "last_name": (LastName(), TEXTS),
     "last_name/keep_case": (LastName(locale="de_DE", keep_case=True), TEXTS),
     "email": (Email(), ADDRESSES),
-    "email/keep": (Email(domain="keep"), ADDRESSES),
+    "email/keep": (Email(mail_domain="keep"), ADDRESSES),
     "email/max_bytes": (Email(max_bytes=32), ADDRESSES),
     "lookup/city": (Lookup("city"), TEXTS),
     "lookup/street": (Lookup("street"), TEXTS),

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from dmengine_maskers import Redact
 
 from dmengine.errors import DmengineError, PlanError
 from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
 from dmengine.testing.context import mask_array, mask_values, unmask_values
 from dmengine.testing.maskers import ContractError, check_masker
+from dmengine_maskers import Redact
 
 VALUES = ["Alice Archer", "Bob Brown", None, "Alice Archer", "Carol"]
 

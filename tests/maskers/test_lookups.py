@@ -7,12 +7,12 @@ import re
 import numpy as np
 import pyarrow as pa
 import pytest
-from dmengine_maskers import Email, FirstName, LastName, Lookup
-from dmengine_maskers.corpora import load
 
 from dmengine.errors import PlanError
 from dmengine.spi import Limits, Masker
 from dmengine.testing.context import mask_array, mask_values
+from dmengine_maskers import Email, FirstName, LastName, Lookup
+from dmengine_maskers.corpora import load
 
 MANY = pa.array(range(50_000)).cast(pa.string())
 
@@ -101,25 +101,25 @@ def test_addresses_do_not_collide() -> None:
 )
 def test_kept_domain_is_what_follows_the_last_at_sign(address: str, domain: str) -> None:
     """With domain="keep" only the part before the last @ is masked."""
-    assert mask_values(Email(domain="keep"), [address])[0].rpartition("@")[2] == domain
+    assert mask_values(Email(mail_domain="keep"), [address])[0].rpartition("@")[2] == domain
 
 
 @pytest.mark.parametrize("address", ["nobody", "", "a@", f"a@{'x' * 300}.com"])
 def test_value_without_a_domain_to_keep_is_a_mismatch(address: str) -> None:
     """Where there is no domain, or one that leaves no room, the value is reported."""
-    assert mask_values(Email(domain="keep"), [address, "a@b.com"], on_mismatch="null")[0] is None
+    assert mask_values(Email(mail_domain="keep"), [address, "a@b.com"], on_mismatch="null")[0] is None
 
 
 @pytest.mark.parametrize("domain", ["safe", "mail.example"])
 def test_addresses_shrink_to_a_narrow_target(domain: str) -> None:
     """With max_bytes shorter names are taken, and no address is longer."""
-    mask = Email(domain=domain, max_bytes=32)
+    mask = Email(mail_domain=domain, max_bytes=32)
     mask.plan(pa.field("f", pa.string()), Limits(max_bytes=32))
 
     assert max(len(address) for address in mask_array(mask, MANY).to_pylist()) <= 32
 
 
-@pytest.mark.parametrize("mask", [Email(domain="x"), Email(domain="a b.com"), Email(domain=""), Email(max_bytes=20)])
+@pytest.mark.parametrize("mask", [Email(mail_domain="x"), Email(mail_domain="a b.com"), Email(mail_domain=""), Email(max_bytes=20)])
 def test_bad_domain_or_room_is_refused(mask: Email) -> None:
     """What cannot make an address is refused at plan time."""
     with pytest.raises(PlanError, match=r"domain|room"):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from dmengine_maskers import Bucket, Number
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from dmengine.arrow import NUMBER
 from dmengine.errors import PlanError
 from dmengine.spi import Limits
 from dmengine.testing.context import Setting, mask_array, mask_values
+from dmengine_maskers import Bucket, Number
 
 DECIMALS = st.decimals(-(10**10), 10**10, places=2, allow_nan=False, allow_infinity=False)
 WIDTHS = st.sampled_from([1, 10, 0.25, 7, 0.01, 1000])

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
-from dmengine_maskers import Redact
 
 from dmengine.arrow import NUMBER, plain_type
 from dmengine.errors import PlanError
 from dmengine.spi import Limits
+from dmengine_maskers import Redact
 
 SIGNS = [
     (pa.string(), "*"),

@@ -6,7 +6,6 @@ from hashlib import sha256
 
 import pyarrow as pa
 import pytest
-from dmengine_maskers import Hash
 
 from dmengine.arrow import NUMBER
 from dmengine.contexts import Context
@@ -14,6 +13,7 @@ from dmengine.errors import PlanError
 from dmengine.keyring import Key
 from dmengine.spi import Limits
 from dmengine.testing.context import TEST_KEY, mask_array, mask_values
+from dmengine_maskers import Hash
 
 
 def test_token_is_the_tag_in_hexadecimal() -> None:

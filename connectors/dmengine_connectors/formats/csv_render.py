@@ -60,7 +60,7 @@ def _one_column(block: Block, cuts: list[_Cut], dropped: Collection[int], dialec
         first = int(block.starts[0])
         cuts = [*cuts, _Cut(line_ends, np.append(block.starts[1:], np.int32(block.size)))]
     joined = _join(block, cuts, first)
-    around = b"\r" * block.after_cr + bytes(joined) + b"\n" * (block.content[block.size - 1] == CR)
+    around = b"\r" * block.after_cr + bytes(joined) + b"\n" * (joined[-1] == CR)
     if b"\r" in around and np.count_nonzero(scan(around, dialect).line_ends) != block.num_rows + block.after_cr:
         raise MaskError(
             "an empty cell of the only column would vanish between a CR and an LF",

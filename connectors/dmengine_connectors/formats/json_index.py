@@ -138,7 +138,8 @@ def places(data: Bytes, char: int) -> Positions:
 def _escaped(escapes: Positions) -> Positions:
     """Return the bytes that a backslash escapes: those after the odd ones of each run of backslashes."""
     odd = nth_in_run(np.diff(escapes, prepend=-2) != 1) % 2 == 0
-    return cast("Positions", escapes[odd] + 1)
+    escaped: Positions = escapes[odd] + 1
+    return escaped
 
 
 def nth_in_run(starts: Flags) -> Positions:
@@ -148,7 +149,7 @@ def nth_in_run(starts: Flags) -> Positions:
     [0, 1, 2, 0, 1]
     """
     index = np.arange(len(starts))
-    return cast("Positions", index - np.maximum.accumulate(np.where(starts, index, 0)))
+    return index - np.maximum.accumulate(np.where(starts, index, 0))
 
 
 def _pack(flags: Flags) -> npt.NDArray[np.uint64]:

@@ -9,7 +9,7 @@ from typing import BinaryIO, ClassVar
 
 import pyarrow as pa
 
-from dmengine.errors import RunError
+from dmengine.errors import PluginError
 from dmengine.spi import RecordStream
 from dmengine_connectors.formats.json_check import Bounds, Fault, Place, refusal
 from dmengine_connectors.formats.json_records import JsonRecords
@@ -46,6 +46,10 @@ class JsonLines:
         """Return the format itself: a name implies no option here."""
         return self
 
+    def for_name(self, name: str) -> JsonLines:
+        """Return the format itself: a name implies no option here."""
+        return self
+
     def schema(self, file: BinaryIO) -> pa.Schema | None:
         """Return None: each record says for itself what it holds."""
         return None
@@ -62,14 +66,12 @@ class JsonLines:
         """Write all batches, changed or not, and return the number of records.
 
         Raises:
-            RunError: the batches were not read from JSON Lines.
+            PluginError: the batches were not read from JSON Lines.
         """
         rows = 0
         for batch in stream.batches:
             if not isinstance(batch, JsonRecords):
-                raise RunError(
-                    f"cannot write {type(batch).__name__} as JSON Lines", hint="write in the form that was read"
-                )
+                raise PluginError("jsonl writes only what jsonl has read", hint="use the same format for both sides")
             file.write(batch.to_bytes())
             rows += batch.num_rows
         return rows

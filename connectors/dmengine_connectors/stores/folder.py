@@ -110,7 +110,9 @@ class Folder:
         elif os.stat(above).st_dev != os.stat(home).st_dev:
             problem = f"{above} lies on another file system than {home}, so no rename can put it there"
         if problem:
-            raise StoreError(f"cannot write {name} to the target: {problem}", hint="mend that, or choose another target")
+            raise StoreError(
+                f"cannot write {name} to the target: {problem}", hint="mend that, or choose another target"
+            )
 
     def publish(self, run_id: str, sealed: Sealed) -> None:
         """Put a sealed file in its place, in one rename. May be called again after a crash."""

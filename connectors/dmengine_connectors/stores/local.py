@@ -29,7 +29,7 @@ class LocalStore:
         return self.root
 
     def names(self, prefix: str = "") -> list[str]:
-        """List the objects below a prefix, sorted; among them what a crash left: half-written ones, empty `folders/`."""
+        """List the objects below a prefix, sorted, with what a crash left: half-written ones, and empty `folders/`."""
         found = []
         for folder, folders, files in os.walk(self.root):
             below = "" if folder == self.root else os.path.relpath(folder, self.root) + "/"

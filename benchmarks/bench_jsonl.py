@@ -1,0 +1,171 @@
+"""JSON Lines in, JSON Lines out, beside a plain copy and beside a loop: `python -m benchmarks.bench_jsonl`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from dmengine_connectors.formats.jsonl import JsonLines
+
+from benchmarks.machine import facts
+from dmengine.paths import FieldPath
+from dmengine.spi import Records
+
+ROWS: Final = 40_000
+ROUNDS: Final = 9
+MASKED: Final = ("first_name", "email", "phone")
+NESTED: Final = ("customer.name", "items[*].sku", "customer.emails[*]")
+Dumps = Callable[[Any], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one contender needed for one file.
+
+    Attributes:
+        seconds_min: CPU time of the process, the least of all rounds.
+        mb_per_s: Megabytes (10^6) of JSON by the least time.
+    """
+
+    work: str
+    file: str
+    rows: int
+    mb: float
+    seconds_min: float
+    seconds_median: float
+    mb_per_s: int
+
+
+def flat_record(i: int) -> dict[str, Any]:
+    """Make a record of twelve attributes, about 280 bytes."""
+    return {
+        "id": i, "first_name": ("Alice", "Bob", "Carla")[i % 3], "last_name": f"Smith{i * 7919 % 9999}",
+        "email": f"user{i}@example.com", "phone": f"+49 170 {i * 104729 % 10**7:07}", "city": "Berlin",
+        "zip": f"{i * 31 % 99999:05}", "country": "DE", "created_at": f"2024-01-05T12:33:{i % 60:02}Z",
+        "balance": i % 10**6 / 100, "active": i % 2 == 0, "note": "nothing, really: it is just a note here",
+    }  # fmt: skip
+
+
+def nested_record(i: int) -> dict[str, Any]:
+    """Make a record with objects in lists and lists in objects."""
+    items = [{"sku": f"S{k * i}", "qty": k, "price": 1.5 * k, "tags": ["x", "y"]} for k in range(i % 5)]
+    address = {"street": f"Main st {i}", "zip": "12345"}
+    return {"id": i, "customer": {"name": f"Ann {i}", "address": address, "emails": [f"a{i}@x.org"]}, "items": items}
+
+
+def copy(content: bytes) -> None:
+    """Copy the bytes in blocks, the floor of all work."""
+    source, target = io.BytesIO(content), io.BytesIO()
+    while block := source.read(1 << 20):
+        target.write(block)
+
+
+def rewrite(content: bytes, names: tuple[str, ...]) -> None:
+    """Check the names in every record, and put values that are at hand in the places of some fields."""
+    paths = [FieldPath.parse(name) for name in names]
+    pool = pa.array(["Zoe Example", "Max Example", "Ute Example", "Kim Example"])
+    stream = JsonLines().read(io.BytesIO(content))
+
+    def changed() -> Iterator[Records]:
+        for records in stream.batches:
+            assert list(records.fields(paths))
+            for path in paths:
+                found = records.select(path)
+                picks = [pool.take(pa.array(np.arange(len(one.values)) % 4)) for one in found]
+                records = records.replace(path, [one.with_values(new) for one, new in zip(found, picks, strict=True)])
+            yield records
+
+    JsonLines().write(replace(stream, batches=changed()), io.BytesIO())
+
+
+def by_loop(content: bytes, loads: Callable[[bytes], Any], dumps: Dumps, *, nested: bool) -> None:
+    """Do the same record by record: no check of duplicate keys, and floats for numbers."""
+    target, known = io.BytesIO(), set(flat_record(0)) | set(nested_record(0))
+    for line in io.BytesIO(content):
+        record = loads(line)
+        assert record.keys() <= known
+        if nested:
+            record["customer"]["name"] = "Zoe Example"
+            record["customer"]["emails"] = ["Zoe Example"] * len(record["customer"]["emails"])
+            for item in record["items"]:
+                item["sku"] = "Zoe Example"
+        else:
+            for name in MASKED:
+                record[name] = "Zoe Example"
+        target.write(dumps(record) + b"\n")
+
+
+def peers() -> dict[str, tuple[Callable[[bytes], Any], Dumps]]:
+    """Name the parsers that are installed."""
+    msgspec = importlib.import_module("msgspec")
+    found: dict[str, tuple[Callable[[bytes], Any], Dumps]] = {
+        "loop of json": (json.loads, lambda record: json.dumps(record, separators=(",", ":")).encode()),
+        "loop of msgspec": (msgspec.json.decode, msgspec.json.encode),
+    }
+    try:
+        orjson = importlib.import_module("orjson")
+    except ImportError:
+        return found
+    return {**found, "loop of orjson": (orjson.loads, orjson.dumps)}
+
+
+def contenders(content: bytes, masked: tuple[str, ...], *, nested: bool) -> dict[str, Callable[[], None]]:
+    """Name the work on one file."""
+    work: dict[str, Callable[[], None]] = {
+        "copy": lambda: copy(content),
+        "dmengine, names checked, nothing replaced": lambda: rewrite(content, ()),
+        "dmengine, names checked, 3 fields replaced": lambda: rewrite(content, masked),
+    }
+    for name, (loads, dumps) in peers().items():
+        work[name] = lambda loads=loads, dumps=dumps: by_loop(content, loads, dumps, nested=nested)  # type: ignore[misc]
+    return work
+
+
+def measure(rows: int, rounds: int) -> list[Measured]:
+    """Time all contenders in turns, on all files."""
+    results = []
+    for name, make, masked, gaps in (
+        ("12 attributes", flat_record, MASKED, (",", ":")),
+        ("12, spaces", flat_record, MASKED, (", ", ": ")),
+        ("nested", nested_record, NESTED, (",", ":")),
+    ):
+        content = b"".join(json.dumps(make(i), separators=gaps).encode() + b"\n" for i in range(rows))
+        times: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            for work, act in contenders(content, masked, nested=name == "nested").items():
+                start = time.process_time()
+                act()
+                times.setdefault(work, []).append(time.process_time() - start)
+        for work, taken in times.items():
+            least, middle, mb = min(taken), statistics.median(taken), len(content) / 1e6
+            results.append(Measured(work, name, rows, round(mb, 1), least, middle, round(mb / least)))
+    return results
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rows", type=int, default=ROWS)
+    options.add_argument("--rounds", type=int, default=ROUNDS)
+    options.add_argument("--json", metavar="FILE", help="write the results there too")
+    given = options.parse_args()
+    results = measure(given.rows, given.rounds)
+    print(f"{'file':<16}{'work':<44}{'MB/s':>8}{'s min':>9}{'s median':>10}")
+    for r in results:
+        print(f"{r.file:<16}{r.work:<44}{r.mb_per_s:>8}{r.seconds_min:>9.3f}{r.seconds_median:>10.3f}")
+    if given.json:
+        told: dict[str, Any] = {"machine": facts(), "results": [asdict(r) for r in results]}
+        with open(given.json, "w", encoding="utf-8") as file:
+            json.dump(told, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()

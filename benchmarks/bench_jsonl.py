@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from dmengine_connectors.formats.jsonl import JsonLines
 
 from benchmarks.machine import facts
 from dmengine.paths import FieldPath
 from dmengine.spi import Records
+from dmengine_connectors.formats.jsonl import JsonLines
 
 ROWS: Final = 40_000
 ROUNDS: Final = 9

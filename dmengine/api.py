@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from dmengine import planview, previewing, registry, running
+from dmengine import frames, planview, previewing, registry, running
 from dmengine.engine import Batch, Engine
-from dmengine.errors import DmengineError, KeyringError, PlanError, RunError, shielded
+from dmengine.errors import DmengineError, KeyringError, RunError, shielded
 from dmengine.executors import ExecutorChoice
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key, hold
@@ -189,7 +189,7 @@ def _as_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def mask_frame(frame: pd.DataFrame, ruleset: Rules, key: Key, *, dataset: str = "frame") -> pd.DataFrame:
-    """Mask a pandas DataFrame in memory; its index and dtypes stay.
+    """Mask a pandas DataFrame in memory; dtypes and row order stay.
 
     >>> import pandas as pd
     >>> from dmengine.maskers import Redact
@@ -197,27 +197,10 @@ def mask_frame(frame: pd.DataFrame, ruleset: Rules, key: Key, *, dataset: str = 
     >>> mask_frame(pd.DataFrame({"name": ["Ann"]}, index=[7]), Ruleset([Rule("name", Redact())]), Key.generate())
       name
     7    *
+
+    An index with a name is a field like any other, and needs a rule. One without a name stays if it only numbers rows.
     """
-    try:
-        import pandas  # noqa: F401
-    except ImportError:
-        problem = "pandas is not installed"
-    else:
-        problem = ""
-    if problem:
-        raise PlanError(problem, hint='pip install "dmengine[notebook]"')
-    duplicated = frame.columns[frame.columns.duplicated()]
-    if len(duplicated):
-        raise PlanError(f"columns are there twice: {', '.join(map(str, duplicated))}", hint="rename them")
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    masked: pd.DataFrame = mask_table(table, ruleset, key, dataset=dataset).to_pandas()
-    masked.index = frame.index
-    kept = {
-        name: frame[name].dtype
-        for name in masked.columns
-        if masked[name].dtype != frame[name].dtype and frame[name].dtype != object
-    }
-    return masked.astype(kept)
+    return frames.mask_frame(frame, lambda table: mask_table(table, ruleset, key, dataset=dataset))
 
 
 def as_ruleset(ruleset: Rules) -> Ruleset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dmengine.planning import Plan
+from dmengine.planning import Plan, PlannedField
 from dmengine.report import finding_table, outcome_table
 from dmengine.spi import Outcome
 from dmengine.tables import Document, Table, human_bytes
@@ -34,20 +34,16 @@ class PlanView:
         """Return the plan as a page."""
         plan = self.plan
         masked = [
-            (f.dataset, f.field, f.type_in, f.type_out, f.mask, f.domain, f.consistent, f.uniqueness, f.reversible,
-             f.because)
+            (f.dataset, f.field, _types(f), f.mask, f.domain, f.consistent, f.uniqueness, f.reversible, f.because)
             for f in plan.fields
             if f.action == "mask"
-        ]  # fmt: skip
+        ]
         kept = [(f.dataset, f.field, f.type_in, f.action, f.because) for f in plan.fields if f.action != "mask"]
         facts = [
             ("source", plan.source), ("target", plan.target), ("objects", plan.parts),
             ("bytes", human_bytes(plan.size)), ("ruleset", plan.ruleset[:16]), ("key fingerprint", plan.key),
         ]  # fmt: skip
-        columns = (
-            "dataset", "field", "type", "masked type", "mask", "domain", "consistent", "uniqueness", "reversible",
-            "note",
-        )  # fmt: skip
+        columns = ("dataset", "field", "type", "mask", "domain", "consistent", "uniqueness", "reversible", "note")
         tables = [
             Table("Masked", columns, masked),
             Table("Not masked, by decision", ("dataset", "field", "type", "action", "because"), kept),
@@ -71,3 +67,7 @@ class PlanView:
 
     def _repr_html_(self) -> str:
         return self.document().to_html()
+
+
+def _types(field: PlannedField) -> str:
+    return field.type_in if field.type_in == field.type_out else f"{field.type_in} -> {field.type_out}"

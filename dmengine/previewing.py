@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from dmengine.arrow import NUMBER, flat, is_text
 from dmengine.decisions import Decision
 from dmengine.engine import Batch, Engine
+from dmengine.errors import PlanError
 from dmengine.keyring import Key
 from dmengine.planning import plan_part
 from dmengine.rules import Drop, Keep, Ruleset
@@ -19,6 +21,7 @@ from dmengine.spi import Described, Records, Selection, Source
 from dmengine.tables import Document, Table
 
 _LONGEST = 40
+_SAME = "(as it was)"
 _SIGNS = ((r"\p{Lu}", "A"), (r"\p{Ll}", "a"), (r"\p{Nd}", "9"), (r"[^\p{L}\p{Nd}\p{P}\p{S}\p{Z}]", "?"))
 
 
@@ -35,7 +38,7 @@ def shape(values: pa.Array) -> list[str | None]:
         plain = plain.storage
     if not is_text(plain.type):
         return [f"<{plain.type}>" if valid else None for valid in plain.is_valid().to_pylist()]
-    text = pc.utf8_slice_codeunits(plain.cast(pa.string()), 0, _LONGEST)
+    text = pc.utf8_slice_codeunits(plain.cast(pa.string()), 0, _LONGEST + 1)
     for pattern, sign in _SIGNS:
         text = pc.replace_substring_regex(text, pattern, sign)
     shapes: list[str | None] = pc.replace_substring_regex(text, r"[^Aa9?\p{P}\p{S}\p{Z}]", "x").to_pylist()
@@ -44,13 +47,18 @@ def shape(values: pa.Array) -> list[str | None]:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A few records, masked: for each masked field the shape of the original and the masked value."""
+    """A few records, masked: for each masked field the shape of the original and the masked value.
+
+    A value that comes out as it went in is shown as `(as it was)`.
+    """
 
     tables: tuple[Table, ...]
+    hidden: int = 0
 
     def document(self) -> Document:
         """Return the preview as a page."""
-        return Document("dmengine preview", [], self.tables)
+        more = f"... and {self.hidden:,} more datasets" if self.hidden else ""
+        return Document("dmengine preview", [], self.tables, more)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data: per dataset the column names and rows of text."""
@@ -65,8 +73,11 @@ class Preview:
 
 def preview_of(source: Source, described: Described, ruleset: Ruleset, key: Key, rows: int, datasets: int) -> Preview:
     """Mask the first records of some datasets, in memory."""
-    tables = [_preview(source, info.name, ruleset, key, rows) for info in described.datasets[:datasets]]
-    return Preview(tuple(tables))
+    if rows < 1 or datasets < 1:
+        raise PlanError("there is nothing to preview", hint="ask for one record of one dataset, or more")
+    shown = described.datasets[:datasets]
+    tables = [_preview(source, info.name, ruleset, key, rows) for info in shown]
+    return Preview(tuple(tables), len(described.datasets) - len(shown))
 
 
 def _preview(source: Source, dataset: str, ruleset: Ruleset, key: Key, rows: int) -> Table:
@@ -93,25 +104,35 @@ def _field(
     path = decision.path
     if isinstance(decision.action, (Keep, Drop)):
         return None
-    shapes = _by_record(before.select(path), count, shapes=True)
-    values = _by_record(after.select(path), count, shapes=False)
-    return str(path), decision.action.name, shapes, values
+    shapes, originals = (_by_record(before.select(path), count, show) for show in (shape, _texts))
+    masked = _by_record(after.select(path), count, _texts)
+    safe = [
+        [_SAME if text is not None and text in old else text for text in new]
+        for old, new in zip(originals, masked, strict=True)
+    ]
+    return str(path), decision.action.name, _joined(shapes), _joined(safe)
 
 
-def _by_record(selections: Any, count: int, *, shapes: bool) -> list[str]:
-    cells: list[list[str]] = [[] for _ in range(count)]
+def _by_record(
+    selections: Sequence[Selection], count: int, show: Callable[[pa.Array], list[str | None]]
+) -> list[list[str | None]]:
+    cells: list[list[str | None]] = [[] for _ in range(count)]
     for selection in selections:
         limit = len(selection.values) if selection.rows is not None else min(count, len(selection.values))
-        short = Selection(selection.values.slice(0, limit), selection.rows)
-        texts = shape(short.values) if shapes else [_shown(v) for v in short.values.to_pylist()]
-        rows = short.rows if short.rows is not None else range(limit)
-        for row, text in zip(rows, texts, strict=False):
+        rows = selection.rows if selection.rows is not None else range(limit)
+        for row, text in zip(rows, show(selection.values.slice(0, limit)), strict=True):
             if row < count:
-                cells[int(row)].append("null" if text is None else text)
-    return [", ".join(cell) for cell in cells]
+                cells[int(row)].append(text)
+    return cells
 
 
-def _shown(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value) if isinstance(value, bool) else str(value)
+def _texts(values: pa.Array) -> list[str | None]:
+    return [None if v is None else json.dumps(v) if isinstance(v, bool) else str(v) for v in values.to_pylist()]
+
+
+def _joined(cells: list[list[str | None]]) -> list[str]:
+    return [", ".join("null" if text is None else _cut(text) for text in cell) for cell in cells]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

@@ -5,15 +5,19 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 _STYLE = """
 <style>
-.dmengine {font: 14px/1.45 system-ui, sans-serif; color: #1a1a1a; max-width: 75rem}
-.dmengine h1 {font-size: 1.35em; margin: .4em 0} .dmengine h2 {font-size: 1.05em; margin: 1.4em 0 .4em}
-.dmengine table {border-collapse: collapse; margin: .3em 0} .dmengine th {background: #eef2f6; text-align: left}
-.dmengine th, .dmengine td {border: 1px solid #ccd4dc; padding: .25em .7em; vertical-align: top}
-.dmengine td.n {text-align: right; font-variant-numeric: tabular-nums} .dmengine p.good {color: #14682f}
-.dmengine td {overflow-wrap: anywhere; text-align: left} .dmengine p.bad {color: #a11212}
+.dmengine {font: 14px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 80rem; padding: 1em}
+.dmengine h1 {font-size: 1.5em; margin: 0 0 .5em} .dmengine h2 {font-size: 1.1em; margin: 1.8em 0 .5em}
+.dmengine table {border-collapse: collapse; margin: 0; display: block; overflow-x: auto}
+.dmengine th, .dmengine td {border: 0; border-bottom: 1px solid #e3e8ed; padding: .3em 1.2em .3em 0; text-align: left}
+.dmengine th {font-weight: 600; color: #55606b; white-space: nowrap; vertical-align: bottom}
+.dmengine td {vertical-align: top; white-space: pre-wrap; overflow-wrap: break-word}
+.dmengine .n {text-align: right; font-variant-numeric: tabular-nums}
+.dmengine p.verdict {border-left: .3em solid; padding: .5em .8em; margin: 0 0 1.2em; font-weight: 600}
+.dmengine p.good {color: #14682f; background: #eef8f1} .dmengine p.bad {color: #a11212; background: #fdf0f0}
 </style>
 """
 
@@ -44,15 +48,20 @@ class Table:
         hidden = len(self.rows) - self.limit
         return f"... and {hidden:,} more" if hidden > 0 else ""
 
+    @property
+    def _numeric(self) -> list[bool]:
+        """Which columns hold numbers alone, and are aligned at their right."""
+        return [all(_is_number(row[i]) for row in self.rows) for i in range(len(self.columns))]
+
     def to_text(self) -> str:
         """Return aligned columns."""
-        lines = [self.columns, *self.shown]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        numeric = [all(isinstance(row[i], (int, float)) for row in self.rows) for i in range(len(self.columns))]
+        cells = [tuple(cell.split("\n") for cell in line) for line in [self.columns, *self.shown]]
+        lines = [line for row in cells for line in zip_longest(*row, fillvalue="")]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         out = [self.title] if self.title else []
         for line in lines:
-            cells = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(line, widths, numeric, strict=True)]
-            out.append("  " + "  ".join(cells).rstrip())
+            aligned = zip(line, widths, self._numeric, strict=True)
+            out.append("  " + "  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in aligned).rstrip())
         return "\n".join(out + ([f"  {self.more}"] if self.more else []))
 
     def to_markdown(self) -> str:
@@ -64,11 +73,10 @@ class Table:
 
     def to_html(self) -> str:
         """Return an HTML table; every cell is escaped."""
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(_cell(cell, text) for cell, text in zip(row, texts, strict=True)) + "</tr>"
-            for row, texts in zip(self.rows, self.shown, strict=False)
-        )
+        kinds = [' class="n"' if number else "" for number in self._numeric]
+        rows = [[f"<td{kind}>{html.escape(c)}</td>" for kind, c in zip(kinds, row, strict=True)] for row in self.shown]
+        head = "".join(f"<th{kind}>{html.escape(name)}</th>" for kind, name in zip(kinds, self.columns, strict=True))
+        body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
         more = f"<p>{html.escape(self.more)}</p>" if self.more else ""
         return f"<h2>{html.escape(self.title)}</h2><table><tr>{head}</tr>{body}</table>{more}"
 
@@ -101,19 +109,20 @@ class Document:
         facts = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(_text(v))}</td></tr>" for n, v in self.facts)
         tables = "".join(t.to_html() for t in self.tables if t.rows)
         kind = "good" if self.good else "bad"
-        verdict = f'<p class="{kind}"><b>{html.escape(self.verdict)}</b></p>' if self.verdict else ""
+        verdict = f'<p class="verdict {kind}">{html.escape(self.verdict)}</p>' if self.verdict else ""
         title = f"<h1>{html.escape(self.title)}</h1>"
-        return f'{_STYLE}<div class="dmengine">{title}{verdict}<table>{facts}</table>{tables}</div>'
+        table = f"<table>{facts}</table>" if facts else ""
+        return f'{_STYLE}<div class="dmengine">{title}{verdict}{table}{tables}</div>'
 
     def to_page(self) -> str:
         """Return a whole HTML page."""
-        head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
-        return f"{head}</head><body>{self.to_html()}</body></html>\n"
+        meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        head = f'<!doctype html><html lang="en"><head>{meta}<title>{html.escape(self.title)}</title></head>'
+        return f"{head}<body>{self.to_html()}</body></html>\n"
 
 
-def _cell(cell: object, text: str) -> str:
-    kind = ' class="n"' if isinstance(cell, (int, float)) and not isinstance(cell, bool) else ""
-    return f"<td{kind}>{html.escape(text)}</td>"
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
 
 def _text(cell: object) -> str:
@@ -123,7 +132,14 @@ def _text(cell: object) -> str:
         return "yes" if cell else "no"
     if isinstance(cell, float):
         return f"{cell:,.2f}"
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else _printable(str(cell))
+
+
+def _printable(text: str) -> str:
+    """Escape what a terminal would obey, or could not encode: file names may hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def human_bytes(size: float) -> str:

@@ -45,7 +45,8 @@ class Matcher:
             words = np.frombuffer(hay, "<u8", (len(hay) - phase) // WINDOW, phase)
             maybe = np.flatnonzero(self._known[_slots(words)])
             if len(maybe):
-                found = np.isin(words[maybe], self._words)
+                near = np.searchsorted(self._words, words[maybe])
+                found = self._words[np.minimum(near, len(self._words) - 1)] == words[maybe]
                 yield from (maybe[found] * WINDOW + phase).tolist()
 
     def _confirmed(self, hay: bytes, place: int) -> Iterator[tuple[int, bytes]]:

@@ -24,7 +24,7 @@ class Block:
         unended: The last line end is not in the file.
         record: How many records of the file come before it.
         offset: Where it begins in the file.
-        after_cr: Whether the byte before it is a CR.
+        after_cr: Whether the record before it ends with a CR alone.
     """
 
     content: bytes = field(repr=False)
@@ -45,6 +45,12 @@ class Block:
     def data(self) -> Bytes:
         """The bytes as numpy sees them."""
         return np.frombuffer(self.content, np.uint8, self.size)
+
+    @property
+    def ends_in_cr(self) -> bool:
+        """Whether the last record ends with a CR alone."""
+        end = int(self.ends[-1, -1])
+        return self.content[end] == CR and self.content[end + 1 : min(end + 2, self.size)] != b"\n"
 
     def begin(self, column: int) -> Places:
         """Return where each cell of a column begins."""

@@ -32,7 +32,7 @@ class Reader:
         self._records = 0  # given out
         self._whole = False  # whether `content` reaches to the end of the file
         self._unended = False  # whether its last line end was added
-        self._after_cr = False  # whether a CR was given out last
+        self._after_cr = False  # whether the last record given out ends with a CR alone
 
     def mark(self) -> bytes:
         """Take the byte order mark, if there is one."""
@@ -79,6 +79,7 @@ class Reader:
         block = self.first_record()
         if block is None:
             return None
+        self._after_cr = block.ends_in_cr
         return replace(block, content=self._take(block.size))  # the form must not hold records
 
     def blocks(self, columns: int) -> Iterator[Block]:
@@ -92,6 +93,7 @@ class Reader:
             if count := self._complete(found):
                 block = self._block(found, count, columns)
                 self._records += block.num_rows
+                self._after_cr = block.ends_in_cr if block.num_rows else self._after_cr
                 self._take(block.size)
                 yield block
                 size = self._block_bytes
@@ -118,7 +120,6 @@ class Reader:
     def _take(self, size: int) -> bytes:
         taken, self._content = self._content[:size], self._content[size:]
         self._offset += size
-        self._after_cr = taken.endswith(b"\r") if taken else self._after_cr
         return taken
 
     def _complete(self, found: Scan) -> int:

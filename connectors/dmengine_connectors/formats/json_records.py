@@ -145,11 +145,12 @@ class JsonRecords:
 
     def _replace(self, path: FieldPath, selection: Selection) -> JsonRecords:
         slots = selection.slots
-        here = isinstance(slots, Slots) and len(selection.values) == len(slots.starts)
-        if here and self.changed and slots.tree is self._settled.tree:
+        if not isinstance(slots, Slots) or len(selection.values) != len(slots.starts):
+            raise _foreign(path)
+        if slots.tree is not self.tree:
+            if not self.changed or slots.tree is not self._settled.tree:
+                raise _foreign(path)
             return self._settled._replace(path, selection)
-        if not here or slots.tree is not self.tree:
-            raise RunError(f"the values for {path} were not selected from this batch", hint="replace what was selected")
         return self._with(path, replacement(slots, flat(selection.values)))
 
     def drop(self, path: FieldPath) -> JsonRecords:
@@ -188,3 +189,7 @@ class JsonRecords:
     def _with(self, path: FieldPath, change: Change) -> JsonRecords:
         changes = (*self.changes, change) if len(change.starts) else self.changes
         return dataclasses.replace(self, changes=changes, changed=(*self.changed, path))
+
+
+def _foreign(path: FieldPath) -> RunError:
+    return RunError(f"the values for {path} were not selected from this batch", hint="replace what was selected")

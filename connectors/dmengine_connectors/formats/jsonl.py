@@ -46,10 +46,6 @@ class JsonLines:
         """Return the format itself: a name implies no option here."""
         return self
 
-    def for_name(self, name: str) -> JsonLines:
-        """Return the format itself: a name implies no option here."""
-        return self
-
     def schema(self, file: BinaryIO) -> pa.Schema | None:
         """Return None: each record says for itself what it holds."""
         return None

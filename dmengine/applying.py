@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.arrow import booleans, choose, equal, flat, is_text, rebuilt, scatter
+from dmengine.arrow import booleans, choose, equal, flat, is_text, positions, rebuilt, scatter
 from dmengine.casting import Reading, read_text
 from dmengine.contexts import Context
 from dmengine.counts import FieldCounts
@@ -56,18 +56,20 @@ def apply(call: Call, values: pa.Array, counts: FieldCounts) -> pa.Array:
 
 def _dictionary(call: Call, values: pa.DictionaryArray, counts: FieldCounts) -> pa.Array:
     """Mask a dictionary's values once, and leave the column a dictionary without any value unused before."""
-    if call.masker.scope != "value" or len(values.dictionary) > len(values):
+    if call.masker.scope != "value" or len(values.dictionary) > len(values) or values.dictionary.null_count:
         counts.seen -= len(values)
         counts.null -= values.null_count
         return apply(call, flat(values), counts)
-    used = pc.unique(values.indices.drop_null())
-    size = len(values.dictionary)
-    places = np.full(size, -1, np.int64)
-    chosen = used.to_numpy(zero_copy_only=False).astype(np.int64)
-    places[chosen] = np.arange(len(chosen))
-    indices = pa.array(places).take(values.indices)
-    weights = np.bincount(indices.drop_null().to_numpy(zero_copy_only=False), minlength=len(chosen))
-    masked = _distinct(call, values.dictionary.take(used), weights, counts)
+    indices = values.indices
+    weights = np.bincount(positions(indices.drop_null()), minlength=len(values.dictionary))
+    if weights.all():
+        masked = _distinct(call, values.dictionary, weights, counts)
+    else:
+        used = np.flatnonzero(weights)
+        places = np.full(len(weights), -1, np.int32)
+        places[used] = np.arange(len(used))
+        indices = pa.array(places).take(indices)
+        masked = _distinct(call, values.dictionary.take(pa.array(used)), weights[used], counts)
     if masked.null_count:
         return masked.take(indices)
     return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), masked)

@@ -21,8 +21,8 @@ _BOOLEANS = (
     ("f", "t"), ("F", "T"), ("n", "y"), ("N", "Y"),
 )  # fmt: skip
 _ISO_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$"
-# Leading zeros of a group of digits: `01.02.2020` and `1.2.2020` are one date in one form.
-_PADDING = r"(^|[^0-9])0+([0-9])"
+# The zero of a two-digit group: `01.02.2020` and `1.2.2020` are one date, and each is written back as it was.
+_PADDING = r"\b0([0-9])\b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +127,19 @@ def _formatted(text: pa.Array, kind: pa.DataType, form: str) -> Reading:
     same = pc.equal(_unpadded(again), _unpadded(text))
     failed = ~booleans(pc.fill_null(same, False))
     moments = pc.fill_null(parsed, pa.scalar(0, parsed.type))
+    unpadded = ~booleans(pc.fill_null(pc.equal(again, text), True))
 
     def write(masked: pa.Array) -> pa.Array:
         naive = masked.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us")).cast(pa.timestamp("s"), safe=False)
-        return pc.strftime(naive, format=form)
+        padded = pc.strftime(naive, format=form)
+        return choose(unpadded, _unpadded(padded), padded) if unpadded.any() else padded
 
     typed = moments.cast(kind) if zone is None else moments.cast(pa.timestamp("us")).cast(pa.timestamp("us", zone))
     return Reading(typed, failed, write)
 
 
 def _unpadded(text: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(text, _PADDING, r"\1\2")
+    return pc.replace_substring_regex(text, _PADDING, r"\1")
 
 
 def _iso_timestamps(text: pa.Array, kind: pa.DataType) -> Reading:

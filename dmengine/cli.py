@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +16,21 @@ from dmengine import api
 from dmengine.errors import DmengineError, KeyringError, PlanError, PluginError, RulesetError, StoreError
 from dmengine.jobfile import Job, load_job
 from dmengine.logs import JsonLines, logger
-from dmengine.report import Report
+from dmengine.report import Report, unwritable
 from dmengine.versions import version
 
-DONE, UNEXPECTED, REFUSED, FAILED, LEFTOVERS, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, REFUSED, FAILED, UNCLEAN, INTERRUPTED = 0, 2, 3, 4, 130
 _EXIT_CODES = """exit codes:
   0    done
   2    refused before anything was done: usage, job file, ruleset, plan, key, plugin
-  3    failed on the way; nothing is visible at the target (or, after COMMIT, `resume` finishes it)
-  4    finished, but something could not be cleaned up; the report names it
+  3    failed: the data, a store or the run; nothing new is visible (after COMMIT: `resume` finishes it)
+  4    finished, but something is left over, or a report could not be written; the output names it
   130  interrupted
 """
 _REFUSALS = (RulesetError, PlanError, KeyringError, PluginError)
+_INTERRUPTED = """interrupted
+  A run that had not committed is discarded, or kept for `resume` where the job says on_failure: keep.
+  One that had committed is finished by `dmengine resume`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,15 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2
     """
     options = _parser().parse_args(arguments)
-    _log_to(options.log)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        with _log_to(options.log):
+            return command(options)
     except DmengineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return REFUSED if isinstance(error, _REFUSALS) else FAILED
     except KeyboardInterrupt:
-        print("interrupted; what was not committed is discarded", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr)
         return INTERRUPTED
 
 
@@ -54,15 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"dmengine {version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _command(commands, "mask", _mask, "mask what the job names", _add_run_options)
+    _command(commands, "mask", _mask, "mask what the job names", _add_mask_options)
     _command(commands, "plan", _plan, "say what `mask` would do, field by field; change nothing", _add_plan_options)
     _command(commands, "preview", _preview, "show a few masked records beside the shape of the originals", _add_rows)
     _command(commands, "resume", _resume, "finish a run that was killed", _add_resume_options)
     _command(commands, "clean", _clean, "discard what killed runs have left; publish what had committed", _add_run_id)
     demo = commands.add_parser("demo", help="mask a made-up shop in a new folder, and prove that its joins survive")
     demo.add_argument("--folder", type=Path, default=Path("demo-output"), help="where (default: demo-output)")
-    demo.add_argument("--scale", type=float, default=0.6, help="TPC-H scale factor (default: 0.6, 1 million rows)")
-    demo.add_argument("--log", metavar="FILE", help="write run events there as JSON lines; - is standard error")
+    demo.add_argument("--scale", type=_above_zero(float), default=0.6,
+                      help="TPC-H scale factor (default: 0.6, 1 million rows)")  # fmt: skip
+    demo.add_argument("--log", metavar="FILE", help="add run events there as JSON lines; - is standard error")
     demo.set_defaults(command=_demo)
     return parser
 
@@ -76,22 +82,28 @@ def _command(
 ) -> None:
     parser = commands.add_parser(name, help=about, description=about)
     parser.add_argument("job", type=Path, help="the job file (YAML or JSON)")
-    parser.add_argument("--log", metavar="FILE", help="write run events there as JSON lines; - is standard error")
+    parser.add_argument("--log", metavar="FILE", help="add run events there as JSON lines; - is standard error")
     add_options(parser)
     parser.set_defaults(command=command)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=int, help="parts at once (default: the job's, or one for each processor)")
+    parser.add_argument("--workers", type=_above_zero(int), metavar="N",
+                        help="parts at once (default: the job's, or one for each processor)")  # fmt: skip
     parser.add_argument("--report", type=Path, action="append", default=[], metavar="FILE",
                         help="also write the report there: .json, .md, .html or .txt; may be repeated")  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no report on standard output")
+
+
+def _add_mask_options(parser: argparse.ArgumentParser) -> None:
+    _add_run_options(parser)
     parser.add_argument("--remask", action="store_true", help="mask objects in place that are masked already")
 
 
 def _add_resume_options(parser: argparse.ArgumentParser) -> None:
     _add_run_options(parser)
     _add_run_id(parser)
+    parser.set_defaults(remask=False)
 
 
 def _add_run_id(parser: argparse.ArgumentParser) -> None:
@@ -105,8 +117,22 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rows(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rows", type=int, default=10, help="records a dataset (default: 10)")
+    parser.add_argument("--rows", type=_above_zero(int), default=10, metavar="N",
+                        help="records of each dataset (default: 10)")  # fmt: skip
+    parser.add_argument("--datasets", type=_above_zero(int), default=5, metavar="N",
+                        help="how many datasets (default: 5)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _above_zero(kind: type[int] | type[float]) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError
+        return value
+
+    number.__name__ = "number above zero"  # argparse calls it that: "invalid number above zero value: '-1'"
+    return number
 
 
 def _mask(options: argparse.Namespace) -> int:
@@ -131,68 +157,88 @@ def _job(options: argparse.Namespace) -> Job:
     job = load_job(options.job)
     if options.workers is not None:
         job = replace(job, workers=options.workers)
+    problems = [f"--report {path}: {problem}" for path in options.report if (problem := unwritable(path))]
+    if problems:
+        raise RulesetError("; ".join(problems), hint="choose another name")
     return replace(job, remask=job.remask or options.remask, reports=(*job.reports, *options.report))
 
 
 def _reported(report: Report, job: Job, options: argparse.Namespace) -> int:
     if not options.quiet:
-        print(report)
+        _say(report)
+    unwritten = 0
     for path in job.reports:
-        write_report(report, path)
-    return LEFTOVERS if report.leftovers else DONE
-
-
-def write_report(report: Report, path: Path) -> None:
-    """Write a report in the form that the file's name asks for."""
-    forms = {".json": report.to_json, ".md": report.to_markdown, ".html": report.to_html}
-    text = forms.get(path.suffix, lambda: f"{report}\n")()
-    problem = ""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        problem = error.strerror or "refused"
-    if problem:
-        raise StoreError(f"the run is finished, but its report cannot be written to {path}: {problem}",
-                         hint="the manifest under _dmengine/ holds the same report")  # fmt: skip
+        try:
+            report.save(path)
+        except StoreError as error:
+            unwritten += 1
+            print(f"the run is finished, but its report {error}", file=sys.stderr)
+    return UNCLEAN if report.leftovers or unwritten else DONE
 
 
 def _plan(options: argparse.Namespace) -> int:
     job = load_job(options.job)
+    if options.html and (problem := unwritable(options.html)):
+        raise RulesetError(f"--html {options.html}: {problem}", hint="choose another name")
     view = api.plan(job.source, job.target, job.ruleset, job.load_key(), full=options.full)
-    print(json.dumps(view.to_dict(), indent=2) if options.json else view)
+    _say(json.dumps(view.to_dict(), indent=2) if options.json else view)
     if options.html:
-        options.html.write_text(view.to_html(), encoding="utf-8")
+        view.save(options.html)
     return DONE if view.ok else REFUSED
 
 
 def _preview(options: argparse.Namespace) -> int:
     job = load_job(options.job)
-    shown = api.preview(job.source, job.ruleset, job.load_key(), rows=options.rows)
-    print(json.dumps(shown.to_dict(), indent=2, ensure_ascii=False) if options.json else shown)
+    shown = api.preview(job.source, job.ruleset, job.load_key(), rows=options.rows, datasets=options.datasets)
+    _say(json.dumps(shown.to_dict(), indent=2) if options.json else shown)
     return DONE
 
 
 def _clean(options: argparse.Namespace) -> int:
     job = load_job(options.job)
     ended = api.clean(job.target, source=job.source, run_id=options.run, journal=job.journal)
-    print(f"ended: {', '.join(ended)}" if ended else "nothing to clean")
+    _say(f"ended: {', '.join(ended)}" if ended else "nothing to clean")
     return DONE
 
 
 def _demo(options: argparse.Namespace) -> int:
     from dmengine.demo import demo  # its data comes from packages of the extra `demo`
 
-    demo(options.folder, options.scale)
+    demo(options.folder, options.scale, _say)
     return DONE
 
 
-def _log_to(target: str | None) -> None:
+def _say(text: object) -> None:
+    """Print. When nobody reads any more (`| head`), the command goes on all the same."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+
+
+@contextmanager
+def _log_to(target: str | None) -> Iterator[None]:
+    """Add events to a file, or standard error, while a command works."""
     if not target:
+        yield
         return
-    handler: logging.Handler = logging.StreamHandler(sys.stderr) if target == "-" else logging.FileHandler(target)
+    handler, problem = None, ""
+    try:
+        handler = logging.StreamHandler(sys.stderr) if target == "-" else logging.FileHandler(target, encoding="utf-8")
+    except OSError as error:
+        problem = error.strerror or "refused"
+    if handler is None:
+        raise RulesetError(f"--log {target}: cannot be written: {problem}", hint="choose another name, or -")
     handler.setFormatter(JsonLines())
     logger.addHandler(handler)
+    level = logger.level
     logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from dmengine.jobfile import load_job
 from dmengine.report import Report
 
 _PEOPLE = 15_000
+_OURS = frozenset(("original", "masked", "rules.yaml", "job.yaml", "demo.key", "report.html", "report.json"))
 _RULES = """\
 # The rules of the demo: each field has a mask, or a reason to stay.
 version: 1
@@ -56,6 +57,7 @@ datasets:
       - {field: address.city, mask: {type: lookup, corpus: city}}
       - {field: [address.country, "contacts[*].kind", newsletter], keep: "coarse, and needed by the tests"}
 """
+_MARK = _RULES.partition(":")[0]
 _JOB = """\
 version: 1
 source: {type: local_files, path: original}
@@ -87,7 +89,7 @@ def demo(folder: Path, scale: float, say: Callable[[str], None] = print) -> Repo
     say("\n--- dmengine mask job.yaml " + "-" * 60 + "\n")
     report = api.run(job.source, job.target, job.ruleset, key)
     for path in job.reports:
-        path.write_text(report.to_html() if path.suffix == ".html" else report.to_json(), encoding="utf-8")
+        report.save(path)
     say(str(report))
     say("\n--- ten masked people, beside the shape of the originals " + "-" * 30 + "\n")
     say(str(api.preview(job.source, job.ruleset, key, rows=10).tables[-1].to_text()))
@@ -98,24 +100,34 @@ def demo(folder: Path, scale: float, say: Callable[[str], None] = print) -> Repo
 
 
 def _make(folder: Path, scale: float, say: Callable[[str], None]) -> int:
-    if folder.exists() and not (folder / "job.yaml").is_file():
-        raise RunError(f"{folder} is there, and is not an earlier demo", hint="choose a new folder with --folder")
-    shutil.rmtree(folder, ignore_errors=True)
-    original = folder / "original"
-    original.mkdir(parents=True)
-    say(f"Making TPC-H customers and orders at scale {scale}, and {_PEOPLE:,} people ...")
-    _tpch(original, "parquet", "customer", scale)
-    _tpch(original, "csv", "orders", scale)
-    customers = pq.ParquetFile(original / "customer.parquet").metadata.num_rows
-    people = _people(original, customers)
+    _clear(folder)
     (folder / "rules.yaml").write_text(_RULES, encoding="utf-8")
     (folder / "job.yaml").write_text(_JOB, encoding="utf-8")
     key = os.open(folder / "demo.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(key, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(32))
+    original = folder / "original"
+    original.mkdir()
+    say(f"Making TPC-H customers and orders at scale {scale}, and up to {_PEOPLE:,} people ...")
+    _tpch(original, "parquet", "customer", scale)
+    _tpch(original, "csv", "orders", scale)
+    customers = pq.ParquetFile(original / "customer.parquet").metadata.num_rows
+    people = _people(original, customers)
     with open(original / "orders.csv", "rb") as file:
         orders = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) - 1
     return int(customers) + orders + people
+
+
+def _clear(folder: Path) -> None:
+    """Make the demo's folder, or empty an earlier demo's: whoever has another file in there keeps all of it."""
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    rules = folder / "rules.yaml"
+    ours = rules.is_file() and rules.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
+    if (there and not ours) or there - _OURS or (folder.exists() and not folder.is_dir()):
+        raise RunError(f"{folder} is there, and is not an earlier demo", hint="choose a new folder with --folder")
+    if there:
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _tpch(folder: Path, form: str, table: str, scale: float) -> None:
@@ -123,7 +135,9 @@ def _tpch(folder: Path, form: str, table: str, scale: float) -> None:
     if not program.is_file():
         raise _missing("tpchgen-cli")
     command = [str(program), form, "-s", str(scale), "-T", table, "-o", str(folder)]
-    subprocess.run(command, check=True, stdout=sys.stderr, timeout=600)  # noqa: S603  # our own fixed words
+    ended = subprocess.run(command, stdout=sys.stderr, timeout=600, check=False)  # noqa: S603  # our own fixed words
+    if ended.returncode:
+        raise RunError(f"tpchgen-cli could not make {table} at scale {scale}", hint="try --scale 0.01")
 
 
 def _missing(package: str) -> PluginError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,14 +12,13 @@ import pyarrow as pa
 from dmengine.aligning import beside, one_column
 from dmengine.applying import Call, apply, refuse
 from dmengine.arrow import flat, plain_type
-from dmengine.conditions import evaluate
+from dmengine.conditions import Aligned, evaluate
 from dmengine.contexts import Context
 from dmengine.counts import Counts, FieldCounts
 from dmengine.decisions import Action, Decision
 from dmengine.errors import MaskError, at
 from dmengine.keyring import Key
-from dmengine.paths import FieldPath
-from dmengine.planning import PartPlan, unlisted_error
+from dmengine.planning import PartPlan, reading_mark, unlisted_error
 from dmengine.rules import Drop, Keep
 from dmengine.spi import Limits, Masker, Positions, Records, Selection, is_keyed
 
@@ -71,81 +70,105 @@ class Engine:
     def _one(self, decision: Decision, batch: Batch, records: Records, counts: Counts) -> Records:
         path, action = decision.path, decision.action
         if isinstance(action, Keep):
-            counts.of(str(path), "keep", "").kept += records.num_rows
-            counts.of(str(path), "keep", "").seen += records.num_rows
+            kept = counts.of(str(path), "keep", "")
+            kept.kept += records.num_rows
+            kept.seen += records.num_rows
             return records
         if isinstance(action, Drop):
             counts.of(str(path), "drop", "")
             return records.drop(path)
-        field_counts = counts.of(str(path), action.name, decision.domain if is_keyed(action) else "")
+        pass_ = _FieldPass(self, decision, action, batch, counts)
         selections = records.select(path)
         if action.name == "redact" and any(pa.types.is_nested(s.values.type) for s in selections):
-            field_counts.seen += sum(len(s.values) for s in selections)
-            field_counts.masked += sum(len(s.values) for s in selections)
+            pass_.count_container(selections)
             return records.blank(path)
-        masked = [self._selection(decision, action, s, batch, field_counts) for s in selections]
-        return records.replace(path, masked)
+        return records.replace(path, [pass_.selection(s) for s in selections])
 
-    def _selection(
-        self, decision: Decision, masker: Masker, here: Selection, batch: Batch, counts: FieldCounts
-    ) -> Selection:
+
+@dataclass(frozen=True, slots=True)
+class _FieldPass:
+    """One decided field of one batch on its way through its mask."""
+
+    engine: Engine
+    decision: Decision
+    masker: Masker
+    batch: Batch
+    counts: Counts
+
+    @property
+    def field(self) -> FieldCounts:
+        """The counts of this field."""
+        domain = self.decision.domain if is_keyed(self.masker) else ""
+        return self.counts.of(str(self.decision.path), self.masker.name, domain)
+
+    def count_container(self, selections: Sequence[Selection]) -> None:
+        """Count a container that is redacted whole."""
+        if self.decision.rule.when is not None:
+            raise MaskError("a condition cannot redact a container whole", hint="name what is inside it")
+        total = sum(len(s.values) for s in selections)
+        self.field.seen += total
+        self.field.masked += total
+
+    def selection(self, here: Selection) -> Selection:
+        """Mask the values of one kind, where the rule's condition holds."""
         kind = here.values.type
         if pa.types.is_null(kind):
-            counts.seen += len(here.values)
-            counts.null += len(here.values)
+            self.field.seen += len(here.values)
+            self.field.null += len(here.values)
             return here
         if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-            plain = here.with_values(here.values.cast(plain_type(kind)))
-            masked = self._selection(decision, masker, plain, batch, counts).values
+            masked = self.selection(here.with_values(here.values.cast(plain_type(kind)))).values
             return here.with_values(masked.cast(kind) if masked.type == plain_type(kind) else masked)
-        condition = decision.rule.when
-        if condition is None:
-            return here.with_values(self._action(decision, masker, here, batch, counts))
-        chosen = evaluate(condition, lambda name: beside(batch.records, decision.path, here, name), len(here.values))
-        yes = self._action(decision, masker, _filtered(here, chosen), batch, counts)
-        otherwise = decision.rule.otherwise
-        assert otherwise is not None  # a condition must say what happens to the rest; rules refuse it otherwise
-        no = self._action(decision, otherwise, _filtered(here, ~chosen), batch, counts)
+        rule = self.decision.rule
+        if rule.when is None:
+            return here.with_values(self._action(self.masker, here))
+        chosen = evaluate(rule.when, lambda name: self._beside(here, name), len(here.values))
+        assert rule.otherwise is not None  # rules that do not say what happens to the rest are refused
+        yes = self._action(self.masker, _filtered(here, chosen))
+        no = self._action(rule.otherwise, _filtered(here, ~chosen))
         return here.with_values(_merged(chosen, yes, no))
 
-    def _action(
-        self, decision: Decision, action: Action, here: Selection, batch: Batch, counts: FieldCounts
-    ) -> pa.Array:
+    def _beside(self, here: Selection, name: str) -> list[Aligned]:
+        """Find a field beside these values, and note that it is there at all: a misspelt one never is."""
+        found = beside(self.batch.records, self.decision.path, here, name)
+        if found:
+            self.counts.matched.add(reading_mark(self.decision.rule_id, name))
+        return found
+
+    def _action(self, action: Action, here: Selection) -> pa.Array:
         """Keep or mask the values of a selection."""
         if isinstance(action, Keep):
-            counts.seen += len(here.values)
-            counts.kept += len(here.values)
+            self.field.seen += len(here.values)
+            self.field.kept += len(here.values)
             return here.values
         if isinstance(action, Drop):
             raise MaskError("otherwise: drop would remove a field from some records only", hint="use null or redact")
-        limits = self.plan.limits.get(str(decision.path), Limits())
-        given = pa.field(decision.path.leaf, here.values.type, self._nullable(decision.path))
-        planned = self.plan.rulebook.planned(decision, given, limits, action)
-        call = Call(action, decision, planned, limits, self._contexts(decision, action, here, batch))
+        path, plan = self.decision.path, self.engine.plan
+        limits = plan.limits.get(str(path), Limits())
+        nullable = next((s.given.nullable for s in plan.steps if s.decision.path == path), True)
+        given = pa.field(path.leaf, here.values.type, nullable)
+        planned = plan.rulebook.planned(self.decision, given, limits, action)
+        call = Call(action, self.decision, planned, limits, self._contexts(action, here))
         if planned.action == "mismatch" or pa.types.is_nested(here.values.type):
-            return refuse(call, here.values, counts)
-        return apply(call, here.values, counts)
+            return refuse(call, here.values, self.field)
+        return apply(call, here.values, self.field)
 
-    def _nullable(self, path: FieldPath) -> bool:
-        return next((s.given.nullable for s in self.plan.steps if s.decision.path == path), True)
-
-    def _contexts(
-        self, decision: Decision, masker: Masker, here: Selection, batch: Batch
-    ) -> Callable[[Positions | None], Context]:
+    def _contexts(self, masker: Masker, here: Selection) -> Callable[[Positions | None], Context]:
         """Return a maker of contexts for the values of `here`, or for those that `kept` points at."""
-        place = f"{self.part}\0{decision.path}"
+        key, domain = self.engine.key, self.decision.domain
+        place = f"{self.engine.part}\0{self.decision.path}"
 
         def make(kept: Positions | None) -> Context:
             if masker.scope == "value":
-                return Context(self.key, decision.domain)
+                return Context(key, domain)
             there = here if kept is None else _taken(here, kept)
             rows = there.rows if there.rows is not None else np.arange(len(there.values), dtype=np.int64)
             elements = there.elements[-1] if there.elements else None
 
             def reader(name: str) -> pa.Array:
-                return one_column(beside(batch.records, decision.path, there, name), len(there.values))
+                return one_column(self._beside(there, name), len(there.values))
 
-            return Context(self.key, decision.domain, place, rows + batch.first_row, elements, reader)
+            return Context(key, domain, place, rows + self.batch.first_row, elements, reader)
 
         return make
 

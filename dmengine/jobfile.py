@@ -15,6 +15,7 @@ from dmengine.keyring import Key
 from dmengine.modelerrors import explain
 from dmengine.pluginparams import read_plugin
 from dmengine.problems import Problem, Where, as_error
+from dmengine.report import unwritable
 from dmengine.rulefile import load_ruleset, read_ruleset, read_text
 from dmengine.rules import Ruleset
 from dmengine.spi import Sink, Source
@@ -82,13 +83,17 @@ def load_job(path: Path) -> Job:
     problems: list[Problem] = []
     source = _connector(document, "source", path.parent, problems)
     target = _connector(document, "target", path.parent, problems)
+    reports = [path.parent / report for report in model.reports]
+    for number, report in enumerate(reports):
+        if problem := unwritable(report):
+            problems.append(Problem(("reports", number), f"a report cannot be written there: {problem}"))
     _raise(problems, document)
     if not isinstance(source, Source) or not isinstance(target, Sink):
         raise RulesetError(f"{path.name}: a connector can be read from or written to, not both", hint="choose another")
     return Job(
         source, target, _ruleset(model, document, path.parent), _key(model.key, path.parent), model.workers,
         model.executor, model.on_failure, model.remask, model.journal and str(path.parent / model.journal),
-        tuple(path.parent / report for report in model.reports),
+        tuple(reports),
     )  # fmt: skip
 
 

@@ -147,6 +147,10 @@ class Journal:
         """Say whether the owner is still the one that `claim` gave this epoch."""
         return self._owner()[0] == epoch
 
+    def is_mine(self) -> bool:
+        """Say whether no other process has claimed the run."""
+        return self._owner()[1] in (None, _me())
+
     def _owner(self) -> tuple[int, dict[str, Any] | None]:
         owners = [n for n in self.store.names(f"{self.run_id}/") if n.startswith(self._name(_OWNER))]
         if not owners:

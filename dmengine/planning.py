@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from dmengine.arrow import plain_type
+from dmengine.conditions import fields as condition_fields
 from dmengine.decisions import Decision, Planned, Rulebook, candidates, rule_places, unlisted_yaml
 from dmengine.errors import DmengineError, PlanError, at
 from dmengine.paths import FieldPath
@@ -63,8 +64,26 @@ def plan_part(
             raise PlanError("; ".join(problems), hint="choose a mask that takes the type, or set on_mismatch")
     changed = {s.decision.path: _out(s) for s in steps if not isinstance(s.decision.action, Keep)}
     schema_out = schema_with(schema, changed)
-    matched = frozenset(s.decision.rule_id for s in steps)
+    matched = frozenset(mark for s in steps for mark in _marks(s.decision))
     return PartPlan(rulebook, limits, schema, schema_out, tuple(steps), matched)
+
+
+def reading_mark(place: str, name: str) -> str:
+    """Say "the rule at this place has found the field that it reads" in the list of what matched."""
+    return f"{place} reads {name}"
+
+
+def _marks(decision: Decision) -> Iterable[str]:
+    yield decision.rule_id
+    yield from (reading_mark(decision.rule_id, name) for name in _reads(decision.rule))
+
+
+def _reads(rule: Rule) -> list[str]:
+    """Name the fields that a rule reads beside its own: in its condition, or by its masks."""
+    names = set(condition_fields(rule.when)) if rule.when is not None else set()
+    for action in (rule.mask, rule.otherwise):
+        names |= set(fields_read(action)) if isinstance(action, Masker) else set()
+    return sorted(names)
 
 
 def _out(step: FieldStep) -> pa.Field | None:
@@ -109,6 +128,8 @@ def _step_problems(
         yield f"{path}: {masker.name} works on whole columns, which this version does not run"
     if container and masker is not None and masker.name != "redact":
         yield f"{path} is a {given.type} and {masker.name} masks single values: name what is inside ({path}.member)"
+    if container and masker is not None and rule.when is not None:
+        yield f"{path} is a {given.type}, which a condition cannot redact whole: name what is inside"
     if container and masker is not None and not given.nullable:
         yield f"{path} cannot be null in this schema, so it cannot be redacted whole: name what is inside"
     if planned is not None and planned.action == "mismatch":
@@ -272,7 +293,7 @@ def make_plan(
             continue
         for line in decisions:
             lines.setdefault((line.dataset, line.field), line)
-        matched |= {d.rule_id for d in _all_decisions(plan, documents.get(info.name, ())) if d}
+        matched |= plan.matched
     findings += _whole_findings(ruleset, described, matched, findings)
     unique = tuple(dict.fromkeys(findings))
     size = sum(info.size or 0 for info in described.datasets)
@@ -280,12 +301,6 @@ def make_plan(
         described.location, target, ruleset.fingerprint, key_fingerprint, tuple(lines.values()), unique,
         len(described.datasets), size, limits.fields,
     )  # fmt: skip
-
-
-def _all_decisions(plan: PartPlan, paths: Iterable[FieldPath]) -> list[Decision | None]:
-    if plan.schema_in is not None:
-        return [step.decision for step in plan.steps]
-    return [plan.rulebook.decide(path) for path in paths]
 
 
 def _decisions(plan: PartPlan, paths: Iterable[FieldPath]) -> list[PlannedField]:
@@ -349,10 +364,16 @@ def unmatched_findings(ruleset: Ruleset, matched: Iterable[str]) -> Iterable[Fin
     seen = set(matched)
     places = rule_places(ruleset)
     for rule in [*ruleset.rules, *(rule for dataset in ruleset.datasets for rule in dataset.rules)]:
-        if not rule.optional and places[id(rule)] not in seen:
-            names = ", ".join(map(str, rule.fields))
+        place, names = places[id(rule)], ", ".join(map(str, rule.fields))
+        if rule.optional:
+            continue
+        if place not in seen:
             message = f"a rule matched nothing in the whole source: {names}"
-            yield Finding("error", message, places[id(rule)], "check the name, or set optional: true")
+            yield Finding("error", message, place, "check the name, or set optional: true")
+        for name in _reads(rule) if place in seen else ():
+            if reading_mark(place, name) not in seen:
+                message = f"the rule for {names} reads {name}, which no record has"
+                yield Finding("error", message, place, "check the name, or set optional: true")
 
 
 def _as_finding(severity: Severity, error: DmengineError) -> Finding:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from dmengine.planning import Plan, PlannedField
-from dmengine.report import finding_table, outcome_table
+from dmengine.report import finding_table, outcome_table, save
 from dmengine.spi import Outcome
 from dmengine.tables import Document, Table, human_bytes
 
@@ -61,6 +62,14 @@ class PlanView:
     def to_html(self) -> str:
         """Return the plan as a whole HTML page."""
         return self.document().to_page()
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan to a file, in the form that its name asks for: .html, .json, .md or .txt.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        save(self, path)
 
     def __str__(self) -> str:
         return self.document().to_text()

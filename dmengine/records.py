@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -49,7 +49,7 @@ class TableRecords:
     opens the map, so a map whose keys are people's data has to be masked as a whole.
     """
 
-    batch: pa.RecordBatch
+    batch: pa.RecordBatch = field(repr=False)
 
     @property
     def num_rows(self) -> int:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, Protocol
 
+from dmengine.errors import StoreError
 from dmengine.spi import Finding, Outcome
 from dmengine.tables import Document, Table, human_bytes
+
+SUFFIXES: Final = (".html", ".json", ".md", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class Output:
 class Report:
     """What a run did: rows, bytes, counts per field, outputs, outcomes and findings.
 
-    `print(report)` for people, `report.to_dict()` or `to_json()` for machines, `to_markdown()` for a
-    ticket, `to_html()` for a file; in a notebook it shows itself.
+    `print(report)` for people, `report.to_dict()` or `to_json()` for machines, `to_markdown()` for a ticket,
+    `to_html()` for a page, `save("report.html")` for a file; in a notebook it shows itself.
     """
 
     run_id: str
@@ -133,11 +137,61 @@ class Report:
         """Return the report as a whole HTML page."""
         return self.document().to_page()
 
+    def save(self, path: str | Path) -> None:
+        """Write the report to a file, in the form that its name asks for: .html, .json, .md or .txt.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        save(self, path)
+
     def __str__(self) -> str:
         return self.document().to_text()
 
     def _repr_html_(self) -> str:
         return self.document().to_html()
+
+
+class Shown(Protocol):
+    """What can be shown in every form: a report, a plan."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        ...
+
+    def document(self) -> Document:
+        """Return the page."""
+        ...
+
+
+def save(shown: Shown, path: str | Path) -> None:
+    """Write what can be shown to a file, in the form that its name asks for."""
+    problem = unwritable(path)
+    try:
+        if not problem:
+            Path(path).write_text(_in_form(shown, Path(path).suffix), encoding="utf-8")
+    except OSError as error:
+        problem = error.strerror or "refused"
+    if problem:
+        raise StoreError(f"{path} cannot be written: {problem}", hint="choose another name")
+
+
+def _in_form(shown: Shown, suffix: str) -> str:
+    if suffix == ".json":
+        return json.dumps(shown.to_dict(), indent=2) + "\n"
+    page = shown.document()
+    return {".html": page.to_page, ".md": page.to_markdown}.get(suffix, lambda: page.to_text() + "\n")()
+
+
+def unwritable(path: str | Path) -> str:
+    """Say why a report cannot be written there, as far as is known beforehand; nothing if it can.
+
+    >>> unwritable("report.pdf")
+    'its name ends in none of .html, .json, .md, .txt'
+    """
+    if Path(path).suffix not in SUFFIXES:
+        return f"its name ends in none of {', '.join(SUFFIXES)}"
+    return "" if Path(path).parent.is_dir() else "there is no such folder"
 
 
 def finding_table(findings: Sequence[Finding]) -> Table:

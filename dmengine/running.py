@@ -195,34 +195,35 @@ def start(
     store = settings.journal or sink.journal()
     identity = identify(described, sink, ruleset, key)
     for _ in range(_STARTS):
-        journal = _unfinished_of(store, identity, settings)
-        if journal is not None:
-            event("resuming", run=journal.run_id)
-        else:
+        found = _unfinished_of(store, identity, settings)
+        journal = found or Journal(store, new_run_id())
+        if found is None:
             plan.raise_errors()
             if described.location == sink.location and not settings.remask:
                 _refuse_masked(source, store)
-            journal = Journal(store, new_run_id())
-            journal.begin(identity)
+        else:
+            event("resuming", run=found.run_id)
         with suppress(EndedError):
-            epoch = journal.claim()
-            if _is_alone(journal):
+            if epoch := journal.claim() if found else _begin(journal, identity):
                 return Run(source, sink, ruleset, key, settings, described, plan, journal, epoch=epoch)
         time.sleep(random.uniform(0.01, 0.2))  # noqa: S311  # whoever wakes first, begins
     raise RunError("other runs into this target begin and end all the time", hint="run one at a time")
 
 
-def _is_alone(journal: Journal) -> bool:
-    """Give way when another run into this target began in the same moment: neither has done anything yet."""
+def _begin(journal: Journal, identity: Mapping[str, Any]) -> int:
+    """Begin a run and return its first epoch; 0, and nothing is left, if another one into this target begins too."""
     alone = False
     try:
+        journal.begin(identity)
+        epoch = journal.claim()
         alone = all(other.run_id == journal.run_id for other in unfinished(journal.store))
-        if not alone:
-            journal.forget()
     finally:
         if not alone:
             journal.release()
-    return alone
+            with suppress(DmengineError):
+                if journal.is_mine():
+                    journal.forget()
+    return epoch if alone else 0
 
 
 def identify(described: Described, sink: Sink, ruleset: Ruleset, key: Key) -> dict[str, Any]:

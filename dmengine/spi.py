@@ -141,10 +141,10 @@ class Selection:
         slots: The format's own note of where to put each value back. The engine only hands it on.
     """
 
-    values: pa.Array
-    rows: Positions | None = None
-    elements: tuple[Positions, ...] = ()
-    slots: Any = None
+    values: pa.Array = field(repr=False)
+    rows: Positions | None = field(default=None, repr=False)
+    elements: tuple[Positions, ...] = field(default=(), repr=False)
+    slots: Any = field(default=None, repr=False)
 
     def with_values(self, values: pa.Array) -> Selection:
         """Return the same places with other values."""

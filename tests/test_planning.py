@@ -9,7 +9,7 @@ import pytest
 import dmengine as dm
 from dmengine.connectors import LocalFiles
 from dmengine.errors import PlanError
-from dmengine.maskers import Email, Fpe, Hash, Redact
+from dmengine.maskers import DateShift, Email, Fpe, Hash, Redact
 
 PEOPLE = b"id,email\n1,ann@x.org\n2,bob@x.org\n"
 RULES = dm.Ruleset([dm.Rule("email", Email(), domain="person.email"), dm.keep("id", because="surrogate key")])
@@ -114,6 +114,24 @@ def test_a_document_rule_that_matched_nothing_stops_the_run_before_commit(tmp_pa
         dm.run(source, LocalFiles(tmp_path / "out"), RULES, key)
 
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        dm.Rule("email", Redact(), when=dm.field("contry") == "DE", otherwise=dm.keep(because="public")),
+        dm.Rule("born", DateShift(by="custmer"), as_="date"),
+    ],
+    ids=["condition", "mask"],
+)
+def test_a_misspelt_field_beside_stops_a_run_over_documents(tmp_path: Path, key: dm.Key, rule: dm.Rule) -> None:
+    """A condition, or a mask, that reads a field which no record has would quietly do the wrong thing."""
+    source = folder(tmp_path / "in", people_jsonl=b'{"email": "a@x.org", "born": "2000-01-01", "country": "DE"}\n')
+    rest = [dm.Rule("email", Redact()), dm.Rule("born", Redact()), dm.keep("country", because="coarse")]
+    rules = [rule, *(other for other in rest if other.fields != rule.fields)]
+
+    with pytest.raises(PlanError, match="which no record has"):
+        dm.run(source, LocalFiles(tmp_path / "out"), dm.Ruleset(rules), key)
 
 
 def test_a_new_field_in_the_last_record_stops_the_run(tmp_path: Path, key: dm.Key) -> None:

@@ -177,7 +177,10 @@ def chance(salt: str) -> random.Random:
     return random.Random(f"{os.environ.get('DMENGINE_SEED', '20261124')}/{salt}")
 
 
-def sampled(points: Iterable[T], count: int, salt: str) -> list[T]:
-    """Return all points of a whole proof, and else a few by the printed seed."""
+def sampled(points: Iterable[T], few: int, salt: str, *, whole: int) -> list[T]:
+    """Return a few points by the printed seed; for a whole proof, `whole` of them at equal distances."""
     every = list(points)
-    return every if PROVE or len(every) <= count else chance(salt).sample(every, count)
+    if PROVE:
+        step = max(1, len(every) // whole)
+        return every[chance(salt).randrange(step) :: step]
+    return chance(salt).sample(every, min(few, len(every)))

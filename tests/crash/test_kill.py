@@ -58,7 +58,7 @@ def test_a_run_killed_at_any_file_operation_resumes_to_the_same_bytes(
 ) -> None:
     """Kill -9 before, in or after any file operation, then `resume`: as without the kill, and nothing is left."""
     play, random = plays[scene], chance(scene)
-    for at, when in sampled(points_of(play), 4, scene):
+    for at, when in sampled(points_of(play), 3, scene, whole=100):
         folder = tmp_path / f"{at}-{when}"
 
         stage = kill(lab, play, folder, at, when, workers=random.choice([1, 2]))
@@ -69,3 +69,105 @@ def test_a_run_killed_at_any_file_operation_resumes_to_the_same_bytes(
 
         assert outcome.error == "", f"{at} {when}: {outcome.traceback}"
         check_finished(stage, play)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_killed_run_is_cleaned_to_what_was_there_or_to_its_end(
+    scene: Scene, lab: Lab, plays: dict[Scene, Play], tmp_path: Path
+) -> None:
+    """Kill -9, then `clean`: before COMMIT the target is as before, after it the run is finished."""
+    play, random = plays[scene], chance(f"clean {scene}")
+    for at, when in sampled(points_of(play), 3, f"clean {scene}", whole=20):
+        stage = kill(lab, play, tmp_path / f"{at}-{when}", at, when)
+        done = stage.state() in ("committed", "finished")
+        if random.random() < 0.5:  # the cleaning is killed too
+            lab.do(stage.job("clean", trap=Trap(str(stage.target), random.randint(1, 60))))
+            check_shown(stage.shown(), play.before, play.final)
+
+        outcome = lab.do(stage.job("clean"))
+
+        assert outcome.error == "", f"{at} {when}: {outcome.traceback}"
+        assert stage.shown() == (play.final if done else play.before)
+        assert stage.only_manifests() if done else stage.hidden() == []
+
+
+@pytest.mark.proof
+def test_a_run_whose_cleaning_was_killed_can_still_be_resumed(
+    lab: Lab, plays: dict[Scene, Play], tmp_path: Path
+) -> None:
+    """Killed between sealing and COMMIT, then killed again while discarding: `resume` seals anew what is gone."""
+    play = plays["over"]
+    sealed = next(number for number, call in enumerate(play.calls, 1) if "COMMIT" in call)
+    stage = kill(lab, play, tmp_path / "counted", sealed, "before")
+    cleaned = lab.do(stage.job("clean", trap=Trap(str(stage.target))))
+    for at in sampled(range(1, len(cleaned.calls) + 1), 4, "discarding", whole=30):
+        stage = kill(lab, play, tmp_path / str(at), sealed, "before")
+        killed = lab.do(stage.job("clean", trap=Trap(str(stage.target), at, "after")))
+        assert killed.code == -signal.SIGKILL
+
+        outcome = go_on(lab, stage)
+
+        assert outcome.error == "", f"{at}: {outcome.traceback}"
+        check_finished(stage, play)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_no_state_between_two_file_operations_shows_anything_partial_or_unmasked(
+    scene: Scene, lab: Lab, plays: dict[Scene, Play], tmp_path: Path
+) -> None:
+    """Looked at after every single file operation, each file is as before or as in the end."""
+    play = plays[scene]
+    stage = play.stage.copied(tmp_path / "stage")
+
+    outcome = lab.do(stage.job("run", trap=Trap(str(stage.target), look=str(stage.target))))
+
+    assert outcome.error == ""
+    assert len(outcome.seen) > len([name for name in play.final if play.final[name] != play.before.get(name)])
+    for shown in outcome.seen:
+        check_shown(shown, play.before, play.final)
+
+
+def test_a_terminated_run_is_resumed(lab: Lab, plays: dict[Scene, Play], tmp_path: Path) -> None:
+    """SIGTERM is as a kill: nothing is visible, and `resume` goes on."""
+    play = plays["new"]
+    stage = play.stage.copied(tmp_path / "stage")
+
+    ended = lab.do(stage.job("run", trap=Trap(str(stage.target), len(play.calls) // 2, act="term")))
+    shown = stage.shown()
+    outcome = go_on(lab, stage)
+
+    assert (ended.code, shown, outcome.error) == (-signal.SIGTERM, play.before, "")
+    check_finished(stage, play)
+
+
+@pytest.mark.proof
+def test_a_run_in_processes_is_killed_and_resumed(lab: Lab, plays: dict[Scene, Play], tmp_path: Path) -> None:
+    """Kill -9 of a run with worker processes, from within a worker, then `resume` at once: the same bytes."""
+    play = plays["place"]
+    for at in sampled(range(3, 120), 1, "processes", whole=8):
+        stage = play.stage.copied(tmp_path / str(at))
+        options = {"executor": "processes", "workers": 2}
+        trap = Trap(str(stage.target), at, victim=-1)
+
+        killed = lab.do(stage.job("run", trap_of_workers=trap, options=options))
+        shown = stage.shown()
+        outcome = go_on(lab, stage)
+
+        assert (killed.code, shown) == (-signal.SIGKILL, play.before)
+        assert outcome.error == "", outcome.traceback
+        check_finished(stage, play)
+
+
+@pytest.mark.proof
+def test_a_killed_worker_process_is_a_named_error(lab: Lab, plays: dict[Scene, Play], tmp_path: Path) -> None:
+    """Kill -9 of one worker: a RunError with a remedy, nothing visible, nothing left; and no waiting for ever."""
+    play = plays["over"]
+    for at in sampled(range(3, 120), 1, "worker", whole=8):
+        stage = play.stage.copied(tmp_path / str(at))
+        options = {"executor": "processes", "workers": 2}
+
+        outcome = lab.do(stage.job("run", trap_of_workers=Trap(str(stage.target), at), options=options))
+
+        assert (outcome.error, "To fix:" in outcome.message, outcome.leaks) == ("RunError", True, False)
+        assert (stage.shown(), stage.hidden()) == (play.before, [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -12,7 +12,7 @@ from typing import TypeVar
 from tests.leak.matcher import Matcher
 from tests.leak.views import views
 
-_LETTERS = "GHJKLMNPQRSTVWXY"  # no digit of hexadecimal, so that no hash looks like one
+_LETTERS = "GHJKLMPQRSTUVWXY"  # no digit of hexadecimal, and neither letter of what stands before them
 _ODD = 0x9E3779B97F4A7C15
 _FIRST_DAY, _LAST_DAY, _DAYS_APART = date(1000, 1, 1), date(9990, 1, 1), 47
 _OUR_TIMES = range(1890, 2110)  # dates of logs and of redaction are no canaries
@@ -82,18 +82,18 @@ class Canaries:
 
     def found(self, content: bytes, *, depth: int = 2) -> list[str]:
         """Name the canaries that are in some reading of the content; a few of them, if there are many."""
+        return [f"{name} as {where}" for name, where in islice(self.search(content, depth=depth), _MOST_SHOWN)]
+
+    def search(self, content: bytes, *, depth: int = 2) -> Iterator[tuple[str, str]]:
+        """Yield each canary that is in some reading of the content, with the reading and the place."""
         if self._matchers is None:
             self._matchers = Matcher(self._texts), Matcher(self._binary)
         texts, binary = self._matchers
-        hits: list[str] = []
         for way, seen in views(content, depth=depth):
-            for place, needle in islice(texts.find(seen.lower()), _MOST_SHOWN):
-                hits.append(f"{self._texts[needle]} as {way or 'text'} at {place}")
-            for place, needle in islice(binary.find(seen), _MOST_SHOWN):
-                hits.append(f"{self._binary[needle]} as {way or 'bytes'} at {place}")
-            if len(hits) >= _MOST_SHOWN:
-                break
-        return hits[:_MOST_SHOWN]
+            for place, needle in texts.find(seen.lower()):
+                yield self._texts[needle], f"{way or 'text'} at {place}"
+            for place, needle in binary.find(seen):
+                yield self._binary[needle], f"{way or 'bytes'} at {place}"
 
     # ------------------------------------------------------------------------------------------ one value
 

@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,7 @@ def make_source(folder: Path, canaries: Canaries, rows: int) -> LocalFiles:
     for name, write in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        kind = name.split("/")[0]
-        make = {"nested": nested_table, "nested_text": nested_table, "typed": typed_table}.get(kind, flat_table)
-        write(path, make(canaries, rows))
+        write(path, TABLES[name.split("/")[0]](canaries, rows))
     return files_at(folder)
 
 
@@ -54,7 +54,14 @@ def ruleset() -> dm.Ruleset:
     return dm.Ruleset(datasets=[Dataset(match, rules) for match, rules in datasets.items()])
 
 
-_NAMES = tuple(name for name in flat_table(Canaries(), 1).column_names if name != "blob")
+TABLES: dict[str, Callable[[Canaries, int], pa.Table]] = {
+    "flat": flat_table,
+    "typed": typed_table,
+    "nested": nested_table,
+    "text": partial(flat_table, blob=False),
+    "nested_text": nested_table,
+}
+_NAMES = tuple(TABLES["text"](Canaries(), 1).column_names)
 _PIPES = Csv(delimiter="|", quote="'", header=False, null="NULL", column_names=_NAMES)
 
 
@@ -71,7 +78,6 @@ def delimited(
     def write(path: Path, table: pa.Table) -> None:
         text = io.StringIO(newline="")
         writer = csv.writer(text, delimiter=delimiter, quotechar=quote, lineterminator="\r\n", **options.get("csv", {}))
-        table = table.drop_columns("blob")
         if options.get("header", True):
             writer.writerow(table.column_names)
         null = options.get("null", "")
@@ -87,12 +93,12 @@ def json_lines(pack: Any = bytes, *, escaped: bool = False) -> Write:
     """Write one JSON object a line; `escaped` spells every third character of texts as its code."""
 
     def write(path: Path, table: pa.Table) -> None:
-        columns = table.drop_columns("blob") if "blob" in table.column_names else table
         lines = []
-        containers = {field.name for field in columns.schema if pa.types.is_nested(field.type)}
-        for record in columns.to_pylist(maps_as_pydicts="strict"):
+        containers = {field.name for field in table.schema if pa.types.is_nested(field.type)}
+        for record in table.to_pylist(maps_as_pydicts="strict"):
             there = {name: value for name, value in record.items() if value is not None or name not in containers}
             line = json.dumps(there, default=_number_or_text, ensure_ascii=escaped)
+            line = re.sub('"<<|>>"', "", line)  # a number with all its digits
             lines.append(_with_escapes(line) if escaped else line)
         text = "\n".join(lines) + "\n"
         path.write_bytes(pack(text.encode()))
@@ -104,13 +110,13 @@ def _spelt(value: Any) -> str:
     return value.isoformat(*("T",) if hasattr(value, "hour") else ()) if isinstance(value, date) else str(value)
 
 
-def _number_or_text(value: Any) -> Any:
-    return float(value) if hasattr(value, "as_tuple") else _spelt(value)
+def _number_or_text(value: Any) -> str:
+    return f"<<{value}>>" if isinstance(value, Decimal) else _spelt(value)
 
 
 def _with_escapes(line: str) -> str:
-    r"""Spell the first letter of each token as `\u0043`, in values only."""
-    return line.replace("CN", "\\u0043\\u004e")
+    r"""Spell letters of each token by their codes, as in `\u0043`."""
+    return re.sub("CN([A-Z]{2})", lambda found: "".join(f"\\u{ord(letter):04x}" for letter in found[0]), line)
 
 
 def zstd(content: bytes) -> bytes:

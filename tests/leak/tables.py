@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -30,42 +30,43 @@ from tests.leak.canaries import Canaries
 DECIMAL = pa.decimal128(20, 4)
 COUNTRIES = ("DE", "FR", None)
 KEPT = ("id", "country")
+_MAP = pa.map_(pa.string(), pa.string())
 
 
-def flat_table(canaries: Canaries, rows: int) -> pa.Table:
+def flat_table(canaries: Canaries, rows: int, *, blob: bool = True) -> pa.Table:
     """Return a column of every type, with a null here and there; `id` and `country` are kept."""
-    columns: dict[str, Any] = {
-        "id": pa.array(range(rows)),
-        "country": pa.array([COUNTRIES[row % 3] for row in range(rows)]),
-        "first_name": canaries.texts(rows),
-        "last_name": canaries.texts(rows, " Zoë {} "),
-        "email": canaries.emails(rows),
-        "token": canaries.texts(rows, 'say "{}",\n twice'),
-        "note": canaries.texts(rows, "Müller; {}"),
-        "short": canaries.texts(rows),
-        "city": canaries.texts(rows),
-        "account": canaries.cards(rows),
-        "phone": canaries.phones(rows),
-        "number": canaries.integers(rows),
-        "amount": pa.array(canaries.decimals(rows), DECIMAL),
-        "limit": pa.array(canaries.decimals(rows), DECIMAL),
-        "score": canaries.doubles(rows),
-        "born": canaries.days(rows),
-        "seen": canaries.moments(rows),
-        "gone": canaries.texts(rows),
-        "empty": canaries.texts(rows),
-        "fixed": canaries.texts(rows),
-        "mapped": canaries.texts(rows),
-        "chosen": canaries.texts(rows),
-        "blob": canaries.blobs(rows),
+    made: dict[str, tuple[Callable[[int], list[Any]], pa.DataType]] = {
+        "first_name": (canaries.texts, pa.string()),
+        "last_name": (lambda count: canaries.texts(count, " Zoë {} "), pa.string()),
+        "email": (canaries.emails, pa.string()),
+        "token": (lambda count: canaries.texts(count, 'say "{}",\n twice'), pa.string()),
+        "note": (lambda count: canaries.texts(count, "Müller; {}"), pa.string()),
+        "short": (canaries.texts, pa.string()),
+        "city": (canaries.texts, pa.string()),
+        "account": (canaries.cards, pa.string()),
+        "phone": (canaries.phones, pa.string()),
+        "number": (canaries.integers, pa.int64()),
+        "amount": (canaries.decimals, DECIMAL),
+        "limit": (canaries.decimals, DECIMAL),
+        "score": (canaries.doubles, pa.float64()),
+        "born": (canaries.days, pa.date32()),
+        "seen": (canaries.moments, pa.timestamp("us")),
+        "gone": (canaries.texts, pa.string()),
+        "empty": (canaries.texts, pa.string()),
+        "fixed": (canaries.texts, pa.string()),
+        "mapped": (canaries.texts, pa.string()),
+        "chosen": (canaries.texts, pa.string()),
+        **({"blob": (canaries.blobs, pa.binary())} if blob else {}),
     }
-    return pa.table({name: _with_nulls(values, place) for place, (name, values) in enumerate(columns.items())})
+    columns = {name: _with_nulls(*how, rows, place) for place, (name, how) in enumerate(made.items())}
+    countries = pa.array([COUNTRIES[row % len(COUNTRIES)] for row in range(rows)])
+    return pa.table({"id": pa.array(range(rows)), "country": countries, **columns})
 
 
-def _with_nulls(values: Any, place: int) -> pa.Array:
-    array = values if isinstance(values, pa.Array) else pa.array(values)
-    keep = pa.array([place < len(KEPT) or (row + place) % 11 != 0 for row in range(len(array))])
-    return array.take(pa.array([row if kept else None for row, kept in enumerate(keep.to_pylist())], pa.int64()))
+def _with_nulls(make: Callable[[int], list[Any]], kind: pa.DataType, rows: int, place: int) -> pa.Array:
+    present = [(row + place) % 11 != 0 for row in range(rows)]
+    values = iter(make(sum(present)))
+    return pa.array([next(values) if here else None for here in present], kind)
 
 
 def flat_rules(*, text: bool = False, blob: bool = True) -> list[Rule]:
@@ -99,26 +100,27 @@ def flat_rules(*, text: bool = False, blob: bool = True) -> list[Rule]:
 
 def nested_table(canaries: Canaries, rows: int) -> pa.Table:
     """Return structs, lists of several kinds and maps, filled with canaries; `id` and `kind` are kept."""
-    two = range(2)
-    contacts = [
-        [{"kind": "home", "email": email, "since": day} for email, day in zip(pair, days, strict=True)]
-        for pair, days in zip(*(_pairs(make(2 * rows)) for make in (canaries.emails, canaries.days)), strict=True)
-    ]
     member = pa.struct([("kind", pa.string()), ("email", pa.string()), ("since", pa.date32())])
-    attrs = [[(f"key{i}", value) for i, value in enumerate(pair)] for pair in _pairs(canaries.texts(2 * rows))]
-    where = [{"street": s, "at": {"lat": lat}} for s, lat in zip(canaries.texts(rows), canaries.doubles(rows), strict=True)]
-    whole = [{"a": text, "b": [number]} for text, number in zip(canaries.texts(rows), canaries.integers(rows), strict=True)]
+    tags, numbers, attrs = (_pairs(make(2 * rows)) for make in (canaries.texts, canaries.integers, canaries.texts))
+    records = [_nested_record(canaries, row) for row in range(rows)]
     return pa.table(
         {
             "id": pa.array(range(rows)),
-            "contacts": pa.array([None if row % 7 == 6 else contacts[row] for row in range(rows)], pa.list_(member)),
-            "address": pa.array([None if row % 5 == 4 else where[row] for row in range(rows)]),
-            "tags": pa.array([[*pair, None] for pair in _pairs(canaries.texts(2 * rows))], pa.large_list(pa.string())),
-            "pair": pa.array(_pairs(canaries.integers(2 * rows)), pa.list_(pa.int64(), len(two))),
-            "attrs": pa.array(attrs, pa.map_(pa.string(), pa.string())),
-            "whole": pa.array(whole),
+            "contacts": pa.array([record["contacts"] for record in records], pa.list_(member)),
+            "address": pa.array([record["address"] for record in records]),
+            "tags": pa.array([[*pair, None] for pair in tags], pa.large_list(pa.string())),
+            "pair": pa.array(numbers, pa.list_(pa.int64(), 2)),
+            "attrs": pa.array([list(zip(("a", "b"), pair, strict=True)) for pair in attrs], _MAP),
+            "whole": pa.array([{"a": a, "b": [b]} for a, b in zip(canaries.texts(rows), canaries.integers(rows), strict=True)]),
         }
     )
+
+
+def _nested_record(canaries: Canaries, row: int) -> dict[str, Any]:
+    made = zip(("home", "work"), canaries.emails(2), canaries.days(2), strict=True) if row % 7 else None
+    contacts = made and [{"kind": kind, "email": email, "since": day} for kind, email, day in made]
+    address = {"street": canaries.texts(1)[0], "at": {"lat": canaries.doubles(1)[0]}} if row % 5 else None
+    return {"contacts": contacts, "address": address}
 
 
 def _pairs(values: list[Any]) -> list[list[Any]]:
@@ -152,7 +154,7 @@ def typed_table(canaries: Canaries, rows: int) -> pa.Table:
     columns["large_blob"] = pa.array(canaries.blobs(rows), pa.large_binary())
     columns["blob_view"] = pa.array(canaries.blobs(rows), pa.binary_view())
     columns["when_s"] = pa.array(canaries.moments(rows)).cast(pa.timestamp("us", "Europe/Berlin"))
-    columns["cents"] = pa.array([Decimal(f"{value:.2f}") for value in canaries.doubles(rows)], pa.decimal128(12, 2))
+    columns["cents"] = pa.array(canaries.decimals(rows, 2), pa.decimal128(18, 2))
     return pa.table({"id": pa.array(range(rows)), **columns})
 
 

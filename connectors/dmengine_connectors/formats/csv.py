@@ -176,7 +176,7 @@ def _read_head(options: Csv, reader: Reader, dialect: Dialect) -> CsvForm:
             return CsvForm(dialect, (), before + reader.as_in_file(empty), None)
         return CsvForm(dialect, _header_names(header, dialect), before + empty, header)
     first = reader.first_record()
-    names = options.column_names or ()
+    names = tuple(options.column_names or ())
     width = len(names) if first is None else first.ends.shape[1]
     if names and len(names) != width:
         raise InputError(

@@ -55,6 +55,7 @@ class LocalStore:
             except OSError as error:
                 # Another process may take a folder without a file yet for what a crash has left, and remove it.
                 if not tries_left or not isinstance(error, FileNotFoundError):
+                    remove_empty(self._path(name).parent, Path(self.root))
                     raise _refused(error, name) from error
         return False
 

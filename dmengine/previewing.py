@@ -57,7 +57,7 @@ class Preview:
 
     def document(self) -> Document:
         """Return the preview as a page."""
-        more = f"... and {self.hidden:,} more datasets" if self.hidden else ""
+        more = f"datasets that are not shown: {self.hidden:,}" if self.hidden else ""
         return Document("dmengine preview", [], self.tables, more)
 
     def to_dict(self) -> dict[str, Any]:

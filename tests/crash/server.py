@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import resource
 import sys
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,7 @@ class Job:
     key: str = "key"
     options: dict[str, Any] = field(default_factory=dict)
     wait_for: str = ""
+    largest_file: int = 0  # bytes; the kernel itself refuses to write more
 
     def to_json(self) -> str:
         """Return the line that the server reads."""
@@ -82,6 +84,7 @@ def _child(job: Job, result: Path) -> None:
     os.dup2(2, 1)
     try:
         outcome = _outcome(job)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         result.write_text(json.dumps(outcome))
     except BaseException:  # noqa: BLE001  # a forked child must never go on as the server
         traceback.print_exc()
@@ -92,6 +95,8 @@ def _child(job: Job, result: Path) -> None:
 def _outcome(job: Job) -> dict[str, Any]:
     if job.trap_of_workers:
         os.environ[TRAP_OF_WORKERS] = json.dumps(asdict(job.trap_of_workers))
+    if job.largest_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest_file, resource.RLIM_INFINITY))
     watch = install(job.trap) if job.trap else Watch(Trap(""))
     found: dict[str, Any] = {"error": "", "message": "", "leaks": False}
     while job.wait_for and not os.path.exists(job.wait_for):

@@ -61,8 +61,8 @@ TABLES: dict[str, Callable[[Canaries, int], pa.Table]] = {
     "text": partial(flat_table, blob=False),
     "nested_text": nested_table,
 }
-_NAMES = tuple(TABLES["text"](Canaries(), 1).column_names)
-_PIPES = Csv(delimiter="|", quote="'", header=False, null="NULL", column_names=_NAMES)
+NAMES = tuple(TABLES["text"](Canaries(), 1).column_names)
+_PIPES = Csv(delimiter="|", quote="'", header=False, null="NULL", column_names=NAMES)
 
 
 def parquet(**options: Any) -> Write:

@@ -16,6 +16,9 @@ from dmengine_connectors.formats.parquet_form import ARROW_SCHEMA, ParquetForm
 Result = TypeVar("Result")
 
 DEFAULT_ROWS = 1 << 20
+PAGE_BYTES = 1 << 20
+PAGE_ROWS = 20_000
+"""How large Arrow makes a page at most, if it looks in time."""
 
 
 class GroupWriter:
@@ -62,7 +65,7 @@ class GroupWriter:
     def close(self) -> None:
         """Write what is left, and the footer."""
         self._flush()
-        writer = self._writer or self._open(self._plain)
+        writer = self._writer or self._open(self._plain.empty_table())
         writer.add_key_value_metadata(self._metadata())
         _written(writer.close)
 
@@ -100,7 +103,7 @@ class GroupWriter:
         fields = [field.with_type(column.type) for field, column in zip(self._plain, columns, strict=True)]
         table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
         del columns
-        writer = self._writer or self._open(table.schema)
+        writer = self._writer or self._open(table)
         _written(lambda: writer.write_table(table, row_group_size=table.num_rows))
 
     def _column(self, index: int, chunks: list[pa.Array]) -> pa.ChunkedArray:
@@ -125,11 +128,11 @@ class GroupWriter:
                 )
         return column
 
-    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
+    def _open(self, first: pa.Table) -> pq.ParquetWriter:
         sink = pa.PythonFile(self._sink, mode="w")
-        options = self._form.options(self._plain)
-        _refuse_unstorable(schema)
-        self._writer = _written(lambda: pq.ParquetWriter(sink, schema, **options))
+        options = self._form.options(self._plain) | {"write_batch_size": _rows_at_once(first)}
+        _refuse_unstorable(first.schema)
+        self._writer = _written(lambda: pq.ParquetWriter(sink, first.schema, **options))
         return self._writer
 
     def _metadata(self) -> dict[bytes, bytes]:
@@ -158,6 +161,23 @@ class _Sink:
 
     def close(self) -> None:
         pass
+
+
+def _rows_at_once(table: pa.Table) -> int:
+    """Say how many records Arrow may write before it looks at the size of the page.
+
+    The statistics of a dictionary column are worked out anew each time, so its own 1,024 are few; but where values
+    are long, pages would pass all bounds.
+    """
+    widest = max((_mean_bytes(column) for column in table.columns), default=1)
+    return max(1024, min(PAGE_ROWS, PAGE_BYTES // max(widest, 1)))
+
+
+def _mean_bytes(column: pa.ChunkedArray) -> int:
+    if pa.types.is_dictionary(column.type) and column.num_chunks:
+        pool = column.chunk(0).dictionary  # `one_dictionary` has put all chunks under one
+        return int(pool.nbytes // max(len(pool), 1))
+    return int(column.nbytes // max(len(column), 1))
 
 
 def _refuse_unstorable(schema: pa.Schema) -> None:

@@ -1,0 +1,111 @@
+"""No value of a masked field leaves: not in the target, the journal, the logs, the reports, or a temp file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from dmengine_connectors.files import LocalFiles
+
+import dmengine as dm
+from dmengine.executors import ExecutorChoice
+from dmengine.keyring import Key
+from dmengine.report import Report
+from tests.leak.canaries import Canaries
+from tests.leak.comparing import cells_of, equal_cells
+from tests.leak.evidence import leaks, listening, of_files, of_plan, of_preview, of_report
+from tests.leak.sources import FILES, files_at, make_source, ruleset
+
+PROVE = bool(os.environ.get("DMENGINE_PROVE"))
+ROWS = 3200 if PROVE else 320  # in 18 files: a million cells, or a hundred thousand
+KEPT = ("id", "country", "contacts[*].kind")
+
+
+@pytest.fixture
+def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the temp files of this process and its workers where they can be searched."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
+
+
+def check_cells(source: Path, target: Path, report: Report) -> None:
+    """Each masked cell differs from its original, each kept one is equal, and the report counts the same."""
+    for name in FILES:
+        before, after = cells_of(source / name), cells_of(target / name)
+        kept = before.keys() & KEPT
+        equal = equal_cells(before, after)
+        assert {where: count for where, count in equal.items() if count and where not in kept} == {}
+        assert all(before[where] == after[where] for where in kept)
+        assert "gone" not in after
+    assert sum(field.unchanged for field in report.fields) == 0
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(("executor", "rows"), [("threads", ROWS), ("processes", 30)])
+def test_no_masked_value_leaves(
+    executor: ExecutorChoice, rows: int, key: Key, tmp_path: Path, temp: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of unique values in every masked cell of every format, none is in anything that plan, preview and run make."""
+    canaries = Canaries()
+    source, target = make_source(tmp_path / "in", canaries, rows), files_at(tmp_path / "out")
+
+    with listening() as log:
+        plan = dm.plan(source, target, ruleset(), key)
+        preview = dm.preview(source, ruleset(), key, rows=20, datasets=len(FILES))
+        report = dm.run(source, target, ruleset(), key, executor=executor, workers=2, progress=True)
+    out, err = capfd.readouterr()
+
+    said = [("stdout", out.encode()), ("stderr", err.encode()), *log.evidence(), *of_report(report)]
+    assert leaks(canaries, [*said, *of_plan(plan), *of_preview(preview)]) == []
+    assert leaks(canaries, of_files(tmp_path / "out", temp), depth=1) == []
+    assert "18 objects" in str(report)
+    assert canaries.count > 280 * rows
+    check_cells(tmp_path / "in", tmp_path / "out", report)
+
+
+def test_masking_in_place_leaves_no_value_behind(key: Key, tmp_path: Path) -> None:
+    """After a run in place, no original is left in the folder: not in a file, a journal, or a file set aside."""
+    canaries = Canaries()
+    source = make_source(tmp_path / "in", canaries, 20)
+
+    dm.run(source, source, ruleset(), key, progress=False)
+
+    assert leaks(canaries, of_files(tmp_path), depth=1) == []
+
+
+def test_kept_parts_and_notes_hold_no_value(key: Key, tmp_path: Path) -> None:
+    """What a failed run keeps for its resumption is masked: sealed parts, notes, and the journal elsewhere."""
+    canaries = Canaries()
+    source = make_source(tmp_path / "in", canaries, 20)
+    broken = tmp_path / "in" / "text" / "zz.csv"
+    header, *lines = (tmp_path / "in" / "text" / "people.csv").read_bytes().split(b"\r\n")
+    broken.write_bytes(b"\r\n".join([header, *lines[:6], b"1,2,3", *lines[6:]]))
+    (journal := tmp_path / "journal").mkdir()
+
+    with pytest.raises(dm.DmengineError, match="zz.csv"):
+        dm.run(source, files_at(tmp_path / "out"), ruleset(), key, workers=1, on_failure="keep", journal=journal,
+               progress=False)  # fmt: skip
+
+    kept = [path for path in (*(tmp_path / "out").rglob("*"), *journal.rglob("*")) if path.is_file()]
+    assert len(kept) > len(FILES)
+    assert leaks(canaries, of_files(tmp_path / "out", journal), depth=1) == []
+
+
+def test_object_names_hold_what_the_source_called_them(key: Key, tmp_path: Path) -> None:
+    """Files that are being written are named by a hash, so that no name of a source file is in a name of ours."""
+    canaries = Canaries()
+    (name,) = canaries.texts(1)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / f"{name}.csv").write_text("a,b\n1\n")
+
+    with pytest.raises(dm.DmengineError):
+        dm.run(LocalFiles(tmp_path / "in"), LocalFiles(tmp_path / "out"), dm.Ruleset([dm.drop("a", "b")]), key,
+               on_failure="keep", progress=False)  # fmt: skip
+
+    names = [str(path).encode() for path in (tmp_path / "out").rglob("*")]
+    assert not any(canaries.found(name) for name in names)

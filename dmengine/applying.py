@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.arrow import booleans, choose, equal, flat, is_text, positions, rebuilt, scatter
+from dmengine.arrow import booleans, choose, equal, flat, is_text, positions, rebuilt, repeats, scatter
 from dmengine.casting import Reading, read_text
 from dmengine.contexts import Context
 from dmengine.counts import FieldCounts
@@ -19,9 +19,6 @@ from dmengine.errors import DmengineError, MaskError
 from dmengine.keyring import Key
 from dmengine.normalizing import normalize
 from dmengine.spi import Limits, Masker, Positions
-
-SAMPLE = 2048
-MOSTLY_DISTINCT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ def _dictionary(call: Call, values: pa.DictionaryArray, counts: FieldCounts) -> 
 
 
 def _present(call: Call, values: pa.Array, counts: FieldCounts, kept: Positions | None) -> pa.Array:
-    if call.masker.scope == "value" and _repeats(values):
+    if call.masker.scope == "value" and repeats(values):
         encoded = values.dictionary_encode()
         indices = encoded.indices
         weights = np.bincount(indices.to_numpy(), minlength=len(encoded.dictionary))
@@ -86,14 +83,6 @@ def _present(call: Call, values: pa.Array, counts: FieldCounts, kept: Positions 
 
 def _distinct(call: Call, distinct: pa.Array, weights: npt.NDArray[np.int64], counts: FieldCounts) -> pa.Array:
     return _masked(call, distinct, weights, counts, call.context(None))
-
-
-def _repeats(values: pa.Array) -> bool:
-    """Say, from a sample, whether masking each distinct value once is cheaper than masking every value."""
-    if len(values) < SAMPLE or pa.types.is_nested(values.type) or isinstance(values.type, pa.BaseExtensionType):
-        return False
-    sample = values.slice((len(values) - SAMPLE) // 2, SAMPLE)
-    return bool(pc.count_distinct(sample).as_py() < MOSTLY_DISTINCT * SAMPLE)
 
 
 def _masked(

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from dmengine.spi import Positions
 
+_SAMPLE = 2048
+
 
 class NumberType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no stubs
     """A number of a document, kept as its exact decimal text (`1.10`, `9007199254740993`).
@@ -167,6 +169,18 @@ def choose(where: npt.NDArray[np.bool_], yes: pa.Array, no: pa.Array) -> pa.Arra
     both = pa.concat_arrays([yes, no])
     index = np.arange(len(where), dtype=np.int64)
     return both.take(pa.array(np.where(where, index, index + len(where))))
+
+
+def repeats(values: pa.Array, share: float = 0.6) -> bool:
+    """Say, from a sample, whether less than `share` of the values (no nulls) are distinct; never of short arrays.
+
+    >>> repeats(pa.array(["a", "b"] * 2000)), repeats(pa.array(range(4000)))
+    (True, False)
+    """
+    if len(values) < _SAMPLE or pa.types.is_nested(values.type) or isinstance(values.type, pa.BaseExtensionType):
+        return False
+    sample = values.slice((len(values) - _SAMPLE) // 2, _SAMPLE)
+    return bool(pc.count_distinct(sample).as_py() < share * _SAMPLE)
 
 
 def positions(values: pa.Array) -> Positions:

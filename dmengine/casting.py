@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.arrow import NUMBER, booleans, choose
+from dmengine.arrow import NUMBER, booleans, choose, repeats
 from dmengine.errors import PlanError
 
 # int64 holds every integer of up to 18 digits.
 _INTEGER = r"^-?[0-9]{1,18}$"
 _NUMBER = r"^-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?$"
+_ISO_DATE = "%Y-%m-%d"
 _BOOLEANS = (
     ("false", "true"), ("False", "True"), ("FALSE", "TRUE"), ("0", "1"), ("no", "yes"), ("No", "Yes"), ("NO", "YES"),
     ("f", "t"), ("F", "T"), ("n", "y"), ("N", "Y"),
@@ -71,7 +72,7 @@ def read_text(values: pa.Array, kind: pa.DataType, form: str | None) -> Reading:
         number = pa.ExtensionArray.from_storage(NUMBER, _replaced(text, failed, "0"))
         reading = Reading(number, failed, lambda masked: masked.storage)
     elif pa.types.is_date(kind):
-        reading = _formatted(text, kind, form or "%Y-%m-%d")
+        reading = _formatted(text, kind, form or _ISO_DATE)
     elif form is not None:
         reading = _formatted(text, kind, form)
     else:
@@ -120,22 +121,43 @@ def _padded(plain: pa.Array, text: pa.Array) -> pa.Array:
 
 
 def _formatted(text: pa.Array, kind: pa.DataType, form: str) -> Reading:
-    zone = kind.tz if pa.types.is_timestamp(kind) else None
-    parsed = pc.strptime(text, format=form, unit="s", error_is_null=True)
+    if pa.types.is_date(kind) and form == _ISO_DATE and (quick := _iso_dates(text)) is not None:
+        return quick
+    distinct, spread = _once(text)
+    parsed = pc.strptime(distinct, format=form, unit="s", error_is_null=True)
     again = pc.strftime(parsed, format=form)
     # strptime takes 31 February for 2 March; only what comes out as it went in was a date of this form.
-    same = pc.equal(_unpadded(again), _unpadded(text))
-    failed = ~booleans(pc.fill_null(same, False))
-    moments = pc.fill_null(parsed, pa.scalar(0, parsed.type))
-    unpadded = ~booleans(pc.fill_null(pc.equal(again, text), True))
+    same = pc.equal(_unpadded(again), _unpadded(distinct))
+    failed = ~booleans(spread(pc.fill_null(same, False)))
+    unpadded = ~booleans(spread(pc.fill_null(pc.equal(again, distinct), True)))
+    moments = spread(pc.fill_null(parsed, pa.scalar(0, parsed.type)))
+    zone = kind.tz if pa.types.is_timestamp(kind) else None
 
     def write(masked: pa.Array) -> pa.Array:
         naive = masked.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us")).cast(pa.timestamp("s"), safe=False)
-        padded = pc.strftime(naive, format=form)
+        moments, spread = _once(naive)
+        padded = spread(pc.strftime(moments, format=form))
         return choose(unpadded, _unpadded(padded), padded) if unpadded.any() else padded
 
     typed = moments.cast(kind) if zone is None else moments.cast(pa.timestamp("us")).cast(pa.timestamp("us", zone))
     return Reading(typed, failed, write)
+
+
+def _iso_dates(text: pa.Array) -> Reading | None:
+    """Read a column of nothing but ISO dates by a cast, fifty times faster than strptime; None for any other."""
+    try:
+        dates = text.cast(pa.date32())
+    except pa.ArrowInvalid:
+        return None
+    return Reading(dates, np.zeros(len(text), np.bool_), lambda masked: masked.cast(pa.string()))
+
+
+def _once(values: pa.Array) -> tuple[pa.Array, Callable[[pa.Array], pa.Array]]:
+    """Return the values to work on, each distinct one once where that pays, and how to spread the results again."""
+    if not repeats(values):
+        return values, lambda results: results
+    encoded = values.dictionary_encode()
+    return encoded.dictionary, lambda results: results.take(encoded.indices)
 
 
 def _unpadded(text: pa.Array) -> pa.Array:
@@ -145,11 +167,12 @@ def _unpadded(text: pa.Array) -> pa.Array:
 def _iso_timestamps(text: pa.Array, kind: pa.DataType) -> Reading:
     failed = ~booleans(pc.match_substring_regex(text, _ISO_TIMESTAMP))
     readable = _replaced(text, failed, "1970-01-01T00:00:00")
-    # A cast refuses the whole column for one 31 February; strptime to the second finds those rows first.
-    seconds = pc.replace_substring(pc.utf8_slice_codeunits(readable, 0, 19), " ", "T")
-    checked = _formatted(seconds, pa.timestamp("us"), "%Y-%m-%dT%H:%M:%S")
-    failed |= checked.failed
-    typed = _replaced(readable, failed, "1970-01-01T00:00:00").cast(kind)
+    try:
+        typed = readable.cast(kind)
+    except pa.ArrowInvalid:  # a cast refuses the whole column for one 31 February; strptime finds that row
+        seconds = pc.replace_substring(pc.utf8_slice_codeunits(readable, 0, 19), " ", "T")
+        failed |= _formatted(seconds, pa.timestamp("us"), "%Y-%m-%dT%H:%M:%S").failed
+        typed = _replaced(readable, failed, "1970-01-01T00:00:00").cast(kind)
     spaced = booleans(pc.equal(pc.utf8_slice_codeunits(readable, 10, 11), " "))
     lengths = pc.utf8_length(readable).to_numpy()
 

@@ -33,7 +33,7 @@ from dmengine.spi import (
     TargetLimits,
 )
 from dmengine_connectors.formats.codecs import codec_of, compressed, decompressed
-from dmengine_connectors.stores.folder import ABSENT, HOME, Folder, ObjectInfo, check_pin, named
+from dmengine_connectors.stores.folder import HOME, Folder, ObjectInfo, named
 from dmengine_connectors.stores.local import LocalStore
 
 Unmatched = Literal["fail", "skip", "copy"]
@@ -173,7 +173,9 @@ class LocalFiles:
         except BaseException:
             stack.close()
             raise
-        return replace(stream, batches=_closing(stream.batches, stack, part, self._folder))
+        batches = _closing(stream.batches, stack, part, self._folder)
+        next(batches)  # from here on the file is closed with the iterator, even if nobody pulls a batch
+        return replace(stream, batches=cast(Iterator[Records], batches))
 
     def sample(self, dataset: str, rows: int) -> RecordStream:
         """Read about `rows` records of one file."""
@@ -247,7 +249,7 @@ class LocalFiles:
         assert isinstance(source, LocalFiles)  # `limits` has refused any other kind
         with source.open(part) as original, self._folder.sealing(run.run_id, part.id) as file:
             shutil.copyfileobj(original, file, 1 << 20)
-            check_pin(original, part.id, part.pin)
+            source._folder.check_same(part.id, part.pin)
         return Sealed(part.id, part.id, 0, file.size, file.checksum, file.notes)
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
@@ -270,10 +272,11 @@ def _formats() -> list[Format]:
     return [registry.load("dmengine.formats", name)() for name in registry.names("dmengine.formats")]
 
 
-def _closing(batches: Iterator[Records], stack: ExitStack, part: Part, folder: Folder) -> Iterator[Records]:
-    """Pass batches on; close the file at the end, having checked that it is still the one that was listed."""
+def _closing(batches: Iterator[Records], stack: ExitStack, part: Part, folder: Folder) -> Iterator[Records | None]:
+    """Pass batches on, after one None; close the file at the end, if it is still the one that was listed."""
     with stack, at(part=part.id), named("read", part.id):
+        yield None
         first = next(batches, None)
         yield from itertools.chain([] if first is None else [first], batches)
-        if part.pin and folder.pin(part.id) not in (part.pin, ABSENT):
-            raise InputError(f"{part.id} was changed while the run was under way", hint="run again when it is at rest")
+        if part.pin:
+            folder.check_same(part.id, part.pin)

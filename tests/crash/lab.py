@@ -6,10 +6,12 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -98,6 +100,27 @@ class Child:
         for name in ("calls", "seen"):
             plain[name] = tuple(plain.get(name, ()))
         return Outcome(code, **plain)
+
+    def ended(self) -> bool:
+        """Say whether its call has returned or raised."""
+        return self.result.exists()
+
+    def stopped(self) -> bool:
+        """Say whether it was stopped, and could go on."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so; a minute is for ever."""
+    for _ in range(6000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
 
 
 @dataclass(frozen=True, slots=True)

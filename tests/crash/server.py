@@ -85,7 +85,9 @@ def _child(job: Job, result: Path) -> None:
     try:
         outcome = _outcome(job)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        result.write_text(json.dumps(outcome))
+        whole = result.with_suffix(".part")
+        whole.write_text(json.dumps(outcome))
+        whole.rename(result)
     except BaseException:  # noqa: BLE001  # a forked child must never go on as the server
         traceback.print_exc()
         os._exit(1)
@@ -100,7 +102,7 @@ def _outcome(job: Job) -> dict[str, Any]:
     watch = install(job.trap) if job.trap else Watch(Trap(""))
     found: dict[str, Any] = {"error": "", "message": "", "leaks": False}
     while job.wait_for and not os.path.exists(job.wait_for):
-        pass
+        pass  # so that those who wait for one file start in the same moment
     try:
         found["value"] = _call(job)
     except BaseException as error:  # noqa: BLE001  # told to the test, whatever it is

@@ -89,7 +89,7 @@ class Watch:
             os.kill({0: os.getpid(), -1: os.getppid()}.get(self.trap.victim, self.trap.victim), SIGNALS[act])
         elif act == "append":
             with REAL_OPEN(path, "ab") as file:
-                file.write(b"by somebody else\n")
+                file.write(b"99,by,somebody else\n")
         elif act == "truncate":
             os.truncate(path, os.path.getsize(path) // 2)
         elif act == "remove":

@@ -62,9 +62,16 @@ class Folder:
         """Open a file for reading; with a pin, refuse a file that is not the one that was listed."""
         with named("read", name):
             file = open(self._path(name), "rb")  # noqa: SIM115  # the caller closes it
-        if pin:
-            check_pin(file, name, pin)
+        if pin and pin_of(os.fstat(file.fileno())) != pin:
+            file.close()
+            raise _not_at_rest(name, "changed")
         return file
+
+    def check_same(self, name: str, pin: str) -> None:
+        """Refuse a file that is no longer, or never was, the one that was listed."""
+        found = self.pin(name)
+        if found != pin:
+            raise _not_at_rest(name, "removed" if found == ABSENT else "changed")
 
     def pin(self, name: str) -> str:
         """Return the pin of a file, or `absent`."""
@@ -211,10 +218,8 @@ def pin_of(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
 
 
-def check_pin(file: BinaryIO, name: str, pin: str) -> None:
-    """Refuse a file that is not, or is no longer, the one that was listed."""
-    if pin_of(os.fstat(file.fileno())) != pin:
-        raise InputError(f"{name} was changed while the run was under way", hint="run again when it is at rest")
+def _not_at_rest(name: str, what: str) -> InputError:
+    return InputError(f"{name} was {what} while the run was under way", hint="run again when it is at rest")
 
 
 def _staged_name(name: str) -> str:

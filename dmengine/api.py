@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -200,7 +201,7 @@ def mask_frame(frame: pd.DataFrame, ruleset: Rules, key: Key, *, dataset: str = 
 
     An index with a name is a field like any other, and needs a rule. One without a name stays if it only numbers rows.
     """
-    return frames.mask_frame(frame, lambda table: mask_table(table, ruleset, key, dataset=dataset))
+    return shielded(partial(frames.mask_frame, frame, lambda table: mask_table(table, ruleset, key, dataset=dataset)))
 
 
 def as_ruleset(ruleset: Rules) -> Ruleset:
@@ -240,14 +241,14 @@ def _pick(store: Store, run_id: str | None) -> Journal:
 def _planned(
     source: Source, target: Sink, rules: Ruleset, key: Key, *, scan: bool, full: bool = False
 ) -> tuple[Described, Plan]:
-    described = source.describe()
+    described = shielded(source.describe)
     limits = target.limits(described)
     documents: dict[str, list[FieldPath]] = {}
     problems: list[Finding] = []
     for info in described.datasets if scan else ():
         if info.schema is None:
             try:
-                documents[info.name] = _fields_of(source, info.name, rules, full=full)
+                documents[info.name] = shielded(partial(_fields_of, source, info.name, rules, full=full))
             except DmengineError as error:
                 problems.append(Finding("error", error.message, info.name, error.hint))
     described = Described(
@@ -261,7 +262,7 @@ def _fields_of(source: Source, dataset: str, rules: Ruleset, *, full: bool) -> l
     """List the paths that a dataset of documents holds: in its first records, or in all of them."""
     opened = tuple(path for rule in rules.for_dataset(dataset) for path in rule.fields)
     found: dict[FieldPath, None] = {}
-    stream = source.sample(dataset, 1 << 62 if full else _SAMPLED)
-    for records in stream.batches:
-        found |= dict.fromkeys(records.fields(opened))
+    with closing(source.sample(dataset, 1 << 62 if full else _SAMPLED)) as stream:
+        for records in stream.batches:
+            found |= dict.fromkeys(records.fields(opened))
     return list(found)

@@ -6,11 +6,12 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import Queue
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from typing import Any, Literal, TypeVar
 
 from dmengine.errors import PlanError, RunError
@@ -96,6 +97,9 @@ def run_parts(
     Tasks that are under way are waited for, so that nothing still writes when the failure is dealt with.
     """
     waiting: deque[Future[R]] = deque()
+    gate = _Gate()
+    if isinstance(executor, ThreadPoolExecutor):
+        work = partial(gate.let_in, work)
     broken = False
     try:
         for task in tasks:
@@ -112,11 +116,41 @@ def run_parts(
         for future in waiting:
             if not future.cancel():
                 future.exception()
+        gate.close()
     if broken:
         raise RunError(
             "a worker process ended before its work was done",
             hint="was it killed, or out of memory? Use fewer workers, then run again",
         )
+
+
+class _Gate:
+    """Lets work in until it is closed, then waits for what is inside.
+
+    Ctrl-C within `submit` leaves a thread behind that the executor itself has lost sight of.
+    """
+
+    def __init__(self) -> None:
+        self._closed = False
+        self._inside = 0
+        self._changed = Condition()
+
+    def let_in(self, work: Callable[[T], R], task: T) -> R:
+        with self._changed:
+            if self._closed:
+                raise CancelledError
+            self._inside += 1
+        try:
+            return work(task)
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not self._inside)
 
 
 def read_ahead(items: Iterator[T], count: int) -> Generator[T, None, None]:

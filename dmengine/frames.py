@@ -23,7 +23,7 @@ def mask_frame(frame: pd.DataFrame, mask: Callable[[pa.Table], pa.Table]) -> pd.
     _check(frame, pandas)
     index = [name for name in frame.index.names if name is not None]
     flat = frame.reset_index() if index else frame
-    masked: pd.DataFrame = mask(pa.Table.from_pandas(flat, preserve_index=False)).to_pandas()
+    masked: pd.DataFrame = mask(_as_table(flat)).to_pandas()
     dtypes = {name: flat[name].dtype for name in masked.columns if _goes_back(flat[name].dtype, masked[name].dtype)}
     masked = masked.astype(dtypes)
     if not index:
@@ -31,6 +31,26 @@ def mask_frame(frame: pd.DataFrame, mask: Callable[[pa.Table], pa.Table]) -> pd.
         return masked
     dropped = [name for name in index if name not in masked.columns]
     return masked if dropped else masked.set_index(index)
+
+
+def _as_table(frame: pd.DataFrame) -> pa.Table:
+    """Return the frame as Arrow; what Arrow says of a column that has no one type quotes values, so it stays here."""
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        mixed = [str(name) for name in frame.columns if not _has_one_type(frame[name])]
+    raise PlanError(
+        f"columns hold values of several types, or of none that Arrow has: {', '.join(mixed)}",
+        hint='give each one type: frame["..."].astype("string")',
+    )
+
+
+def _has_one_type(column: pd.Series[Any]) -> bool:
+    try:
+        pa.Array.from_pandas(column)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def _goes_back(before: Any, after: Any) -> bool:

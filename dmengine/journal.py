@@ -84,7 +84,7 @@ class Journal:
 
     def forget(self, *, keep: str = "") -> None:
         """Drop the notes: the run's first note late, so that a crash before is seen as this run's; the lock last."""
-        names = [n for n in self.store.names(f"{self.run_id}/") if n != self._name(keep)]
+        names = [n for n in self.store.names(f"{self.run_id}/") if not keep or n != self._name(keep)]
         for name in sorted(names, key=lambda n: (n.startswith(self._name(_OWNER)), n.endswith("/" + RUN))):
             self.store.delete(name)
 

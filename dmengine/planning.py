@@ -61,7 +61,7 @@ def plan_part(
         _refuse_unlisted(rulebook, [path for path, _ in present])
         steps, problems = _steps(rulebook, present, limits)
         if problems:
-            raise PlanError("; ".join(problems), hint="choose a mask that takes the type, or set on_mismatch")
+            raise PlanError("; ".join(problems), hint="choose a mask that takes the type")
     changed = {s.decision.path: _out(s) for s in steps if not isinstance(s.decision.action, Keep)}
     schema_out = schema_with(schema, changed)
     matched = frozenset(mark for s in steps for mark in _marks(s.decision))
@@ -254,7 +254,7 @@ class Plan:
         first = self.errors[0]
         if len(self.errors) == 1:
             error = PlanError(first.message, hint=first.hint)
-            error.place = {"dataset": first.where} if first.where else {}
+            error.place = {"part": first.where} if first.where else {}
             raise error
         lines = [f.message + (f" ({f.where})" if f.where else "") for f in self.errors]
         hints = list(dict.fromkeys(f.hint for f in self.errors if f.hint))
@@ -346,10 +346,10 @@ def _whole_findings(
     matched: set[str],
     so_far: list[Finding],
 ) -> Iterable[Finding]:
-    if not described.datasets:
+    failed = any(f.severity == "error" for f in so_far)
+    if not described.datasets and not failed:
         yield Finding("error", "the source has nothing to mask", described.location, "check the path and the globs")
     everything_typed = all(info.schema is not None for info in described.datasets)
-    failed = any(f.severity == "error" for f in so_far)
     if everything_typed and described.datasets and not failed:
         yield from unmatched_findings(ruleset, matched)
     for dataset in ruleset.datasets:
@@ -377,4 +377,4 @@ def unmatched_findings(ruleset: Ruleset, matched: Iterable[str]) -> Iterable[Fin
 
 
 def _as_finding(severity: Severity, error: DmengineError) -> Finding:
-    return Finding(severity, error.message, ", ".join(f"{v}" for v in error.place.values()), error.hint)
+    return Finding(severity, error.message, ", ".join(dict.fromkeys(error.place.values())), error.hint)

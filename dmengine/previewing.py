@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 from dmengine.arrow import NUMBER, flat, is_text
 from dmengine.decisions import Decision
 from dmengine.engine import Batch, Engine
-from dmengine.errors import PlanError
+from dmengine.errors import PlanError, shielded
 from dmengine.keyring import Key
 from dmengine.planning import plan_part
 from dmengine.rules import Drop, Keep, Ruleset
@@ -76,15 +78,15 @@ def preview_of(source: Source, described: Described, ruleset: Ruleset, key: Key,
     if rows < 1 or datasets < 1:
         raise PlanError("there is nothing to preview", hint="ask for one record of one dataset, or more")
     shown = described.datasets[:datasets]
-    tables = [_preview(source, info.name, ruleset, key, rows) for info in shown]
+    tables = [shielded(partial(_preview, source, info.name, ruleset, key, rows)) for info in shown]
     return Preview(tuple(tables), len(described.datasets) - len(shown))
 
 
 def _preview(source: Source, dataset: str, ruleset: Ruleset, key: Key, rows: int) -> Table:
-    stream = source.sample(dataset, rows)
-    plan = plan_part(ruleset, dataset, stream.schema)
+    with closing(source.sample(dataset, rows)) as stream:
+        plan = plan_part(ruleset, dataset, stream.schema)
+        first: Records | None = next(stream.batches, None)
     engine = Engine(plan, key, dataset)
-    first: Records | None = next(stream.batches, None)
     if first is None:
         return Table(dataset, ("no records",), [])
     masked, _ = engine.mask(Batch(first, 0))

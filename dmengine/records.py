@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ class TableRecords:
     opens the map, so a map whose keys are people's data has to be masked as a whole.
     """
 
-    batch: pa.RecordBatch = field(repr=False)
+    batch: pa.RecordBatch = dataclasses.field(repr=False)
 
     @property
     def num_rows(self) -> int:

@@ -88,8 +88,7 @@ class Run:
             self.journal.check_owner(self.epoch)
             self.journal.commit({"parts": [d.sealed.part for d in done]})
         except BaseException as error:
-            if self.settings.on_failure == "discard" and self._may_roll_back():
-                self._roll_back(error)
+            self._deal_with(error)
             raise
         event("committed", run=self.journal.run_id, parts=len(done))
         with _forward_only():
@@ -157,12 +156,16 @@ class Run:
               seconds=round(report.seconds, 3))  # fmt: skip
         return report
 
-    def _may_roll_back(self) -> bool:
-        """Say no when COMMIT is there although writing it failed, when another process drives the run, or in doubt."""
+    def _deal_with(self, error: BaseException) -> None:
+        """Roll back, unless COMMIT is there although writing it failed, or the run is no longer ours, or in doubt."""
         try:
-            return self.journal.committed() is None and self.journal.owned(self.epoch)
+            committed, ours = self.journal.committed() is not None, self.journal.owned(self.epoch)
         except DmengineError:
-            return False
+            return
+        if committed:
+            _add_forward_hint(error)
+        elif ours and self.settings.on_failure == "discard":
+            self._roll_back(error)
 
     def _roll_back(self, error: BaseException) -> None:
         """Leave nothing: sealed parts, what the source made, and the journal, in this order."""
@@ -325,19 +328,23 @@ def _output(done: PartDone) -> Output:
 
 def roll_forward(source: Source | None, sink: Sink, ruleset: Ruleset | None, journal: Journal) -> Report:
     """Finish a committed run: publish what is sealed, clean up, write the manifest. No key is needed."""
+    epoch = journal.claim()
+    try:
+        with _forward_only():
+            return _publish(source, sink, ruleset, journal, epoch)
+    finally:
+        journal.release()
+
+
+def _publish(source: Source | None, sink: Sink, ruleset: Ruleset | None, journal: Journal, epoch: int) -> Report:
     committed, identity = journal.committed(), journal.identity()
     assert committed is not None
     assert identity is not None
     started = time.perf_counter()
-    epoch = journal.claim()
-    try:
-        with _forward_only():
-            done = [_noted(journal, part) for part in committed["parts"]]
-            journal.check_owner(epoch)
-            sink.publish(journal, [d.sealed for d in done])
-            left = (*(source.cleanup(journal).names if source else ()), *sink.cleanup(journal).names)
-    finally:
-        journal.release()
+    done = [_noted(journal, part) for part in committed["parts"]]
+    journal.check_owner(epoch)
+    sink.publish(journal, [d.sealed for d in done])
+    left = (*(source.cleanup(journal).names if source else ()), *sink.cleanup(journal).names)
     report = Report(
         journal.run_id, "finished", identity["source"], sink.location, identity["ruleset"], identity["key"],
         time.perf_counter() - started, field_reports(ruleset or Ruleset([]), done), tuple(_output(d) for d in done),
@@ -382,5 +389,10 @@ def _forward_only() -> Iterator[None]:
     try:
         yield
     except DmengineError as error:
-        error.hint += "; the run has committed, and `dmengine resume` finishes it"
+        _add_forward_hint(error)
         raise
+
+
+def _add_forward_hint(error: BaseException) -> None:
+    if isinstance(error, DmengineError):
+        error.hint += "; the run has committed, and `dmengine resume` finishes it"

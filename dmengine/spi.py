@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
@@ -172,6 +172,11 @@ class RecordStream:
     schema: pa.Schema | None
     form: Any = None
     findings: tuple[Finding, ...] = ()
+
+    def close(self) -> None:
+        """Let go of what the records are read from, whether or not all of them were pulled."""
+        if isinstance(self.batches, Generator):
+            self.batches.close()
 
 
 # ---------------------------------------------------------------------------------------------- formats

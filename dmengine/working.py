@@ -80,9 +80,9 @@ def _mask(task: Task, advance: Callable[[int], None], started: float) -> PartDon
     if part.action == "copy":
         sealed = task.sink.copy(task.journal, part, task.source)
     else:
-        stream = task.source.read(part)
-        findings = tuple(replace(f, where=part.id) for f in stream.findings)
-        sealed = _seal(task, stream, counts, advance)
+        with closing(task.source.read(part)) as stream:
+            findings = tuple(replace(f, where=part.id) for f in stream.findings)
+            sealed = _seal(task, stream, counts, advance)
         if sealed.rows != counts.rows:
             raise MaskError(f"read {counts.rows} records and wrote {sealed.rows}", hint="this is a defect: report it")
     seconds = time.perf_counter() - started

@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -183,11 +183,12 @@ class LocalFiles:
 
         def some() -> Iterator[Records]:
             seen = 0
-            for batch in stream.batches:
-                yield batch
-                seen += batch.num_rows
-                if seen >= rows:
-                    break
+            with closing(stream):
+                for batch in stream.batches:
+                    yield batch
+                    seen += batch.num_rows
+                    if seen >= rows:
+                        break
 
         return replace(stream, batches=some())
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from sybil.typing import Parser
 
 from dmengine.cli import main
 from dmengine.jobfile import load_job
@@ -33,7 +34,7 @@ def pages() -> list[Path]:
 
 def parse(page: Path) -> Document:
     """Find the examples of a page; they share one namespace, in which `PAGE` is the page's path."""
-    parsers = [
+    parsers: list[Parser] = [
         PythonCodeBlockParser(doctest_optionflags=_FLAGS),
         CodeBlockParser("yaml", check_yaml),
         CodeBlockParser("console", run_console),

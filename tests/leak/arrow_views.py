@@ -38,7 +38,7 @@ def buffers_of(table: pa.Table) -> Iterator[tuple[str, bytes]]:
         for chunk in column.chunks:
             yield f"buffers of {name}", b"\n".join(_buffers(chunk))
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
+    with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     yield "ipc", sink.getvalue().to_pybytes()
     yield "values", b"\n".join(as_text(column) for column in table.columns)

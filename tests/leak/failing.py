@@ -120,6 +120,12 @@ def invalid_text(canaries: Canaries) -> pa.Array:
     )
 
 
+def late_days(canaries: Canaries) -> pa.Array:
+    """Return dates, one of them in the year 10183."""
+    days = pa.array(canaries.days(20)).cast(pa.int32()).to_pylist()
+    return pa.array([*days, 3_000_000], pa.int32()).cast(pa.date32())
+
+
 def flipped(content: bytes) -> bytes:
     """Change some bytes of the first pages."""
     changed = bytearray(content)
@@ -192,7 +198,7 @@ class Broken:
         return pa.nulls(len(values), values.type)
 
 
-_OUTSIDE = date(9999, 12, 20)
+LAST_DAYS = [date(9999, 12, day) for day in range(1, 31)]  # half of them leave the calendar by any shift
 
 CASES: dict[str, Failing] = {
     # texts that are no numbers, dates or truth values
@@ -214,15 +220,14 @@ CASES: dict[str, Failing] = {
     "names of numbers": jsonl_of(b'{"id":1,"name":123456789012345678}', name(FirstName())),
     "hash of a container": jsonl_of(lambda token: f'{{"id":1,"name":{{"a":"{token}"}}}}', name(Hash())),
     "huge number": jsonl_of(b'{"id":1,"name":1e400}', name(Number(0, 1), on_mismatch="fail")),
-    "dates at the end": parquet_of(lambda c: [*c.days(20), _OUTSIDE], name(DateShift(days=36_000))),
+    "dates at the end": parquet_of(lambda c: [*c.days(20), *LAST_DAYS], name(DateShift(days=36_000))),
     "not null": parquet_of(lambda c: c.texts(20), name(Null()), nullable=False),
     "fpe in a dictionary": parquet_of(lambda c: pa.array(c.texts(20)).dictionary_encode(), name(Fpe())),
     "text that is none": parquet_of(invalid_text, name(LastName(), normalize=["casefold", "nfc"])),
-    "hash of no text": parquet_of(invalid_text, name(CharacterMask(), when=dm.field("name").matches("^CN"),
-                                                     otherwise=Email(mail_domain="keep"))),  # fmt: skip
+    "condition on no text": parquet_of(invalid_text, name(CharacterMask(), when=dm.field("name").matches("^X"),
+                                                          otherwise=Email(mail_domain="keep"))),  # fmt: skip
     "function of no text": parquet_of(invalid_text, name(masks.length_of)),
-    "late dates": parquet_of(lambda c: pa.array([*range(400_000, 400_020)]).cast(pa.int32()).cast(pa.date32()),
-                             name(masks.length_of)),  # fmt: skip
+    "dates too late for Python": parquet_of(late_days, name(masks.next_day)),
     # functions and masks of users
     "function raises": csv_of(b"", name(masks.raising)),
     "function raises in a chain": jsonl_of(b"", name(masks.chained)),

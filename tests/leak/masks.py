@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date, timedelta
 from pathlib import Path
 
 import dmengine as dm
@@ -45,6 +46,12 @@ def returning_list(value: str) -> str:
 def half_a_pair(value: str) -> str:
     """Return text that is no Unicode."""
     return value + "\udc80"
+
+
+@dm.masker
+def next_day(value: date) -> date:
+    """Return the day after."""
+    return value + timedelta(days=1)
 
 
 @dm.masker

@@ -6,13 +6,16 @@ import os
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from dmengine_connectors.files import LocalFiles
+from dmengine_maskers import FirstName
 
 import dmengine as dm
 from dmengine.executors import ExecutorChoice
 from dmengine.keyring import Key
 from dmengine.report import Report
+from dmengine.rules import Rule
 from tests.leak.canaries import Canaries
 from tests.leak.comparing import cells_of, equal_cells
 from tests.leak.evidence import leaks, listening, of_files, of_plan, of_preview, of_report
@@ -109,3 +112,20 @@ def test_object_names_hold_what_the_source_called_them(key: Key, tmp_path: Path)
 
     names = [str(path).encode() for path in (tmp_path / "out").rglob("*")]
     assert not any(canaries.found(name) for name in names)
+
+
+def test_values_that_stay_are_counted_and_rare(key: Key, tmp_path: Path) -> None:
+    """A name can become itself only by chance: as often as chance has it, and the report counts each time."""
+    people = pa.table({"name": [str(number) for number in range(20_000)]})
+    names = dm.mask_table(people, dm.Ruleset([Rule("name", FirstName())]), key)["name"].to_pylist()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "names.csv").write_text("\n".join(["name", *names, ""]))
+
+    report = dm.run(LocalFiles(tmp_path / "in"), LocalFiles(tmp_path / "out"),
+                    dm.Ruleset([Rule("name", FirstName(), domain="other")]), key, progress=False)  # fmt: skip
+
+    masked = (tmp_path / "out" / "names.csv").read_text().split("\n")[1:-1]
+    stayed = [name for name, other in zip(names, masked, strict=True) if name == other]
+    assert report.fields[0].unchanged == len(stayed)
+    assert len(set(names)) > 500
+    assert len(set(stayed)) <= 7  # of a random mapping of n names, one stays on average: Poisson(1), above 5 sigma

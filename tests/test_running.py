@@ -176,7 +176,7 @@ def test_single_files_and_other_formats(tmp_path: Path, key: dm.Key) -> None:
     (tmp_path / "people.txt").write_text("id|email\n1|a@x.org\n")
     source = LocalFiles(tmp_path / "people.txt", formats={"*.txt": Csv(delimiter="|")})
 
-    dm.run(source, LocalFiles(tmp_path / "out", formats={"*.txt": Csv(delimiter="|")}), RULES, key)
+    dm.run(source, LocalFiles(tmp_path / "out"), RULES, key)
 
     assert (tmp_path / "out" / "people.txt").read_text().startswith("id|email\n1|")
 
@@ -207,6 +207,13 @@ def test_executors_of_other_processes_need_a_key_by_reference(
     monkeypatch.setenv("DMENGINE_TEST_KEY", "41c6e0b5d2f7893a5b1c7d9e0f2a4b6c8d1e3f507192a4b6c8daec0f12345678")
     with ProcessPoolExecutor(1) as pool:
         assert dm.run(source, target, RULES, dm.Key.load("env:DMENGINE_TEST_KEY"), executor=pool).rows == 3
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_a_run_needs_a_worker(source: LocalFiles, target: LocalFiles, key: dm.Key, workers: int) -> None:
+    """No workers would do no work."""
+    with pytest.raises(PlanError, match="workers"):
+        dm.run(source, target, RULES, key, workers=workers)
 
 
 def test_a_missing_key_is_a_named_error(source: LocalFiles, target: LocalFiles) -> None:

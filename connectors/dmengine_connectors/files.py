@@ -50,7 +50,7 @@ class LocalFiles:
         unmatched: What happens to every other file (not included, of no known format, a link):
             refuse the run, `skip` it, or `copy` it as it is. Each is named in the report.
         formats: Glob -> format, where the file's name does not tell or options are wanted:
-            `{"**/*.txt": Csv(delimiter="|")}`.
+            `{"**/*.txt": Csv(delimiter="|")}`. A target writes each file with the format it was read with.
 
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -175,7 +175,7 @@ class LocalFiles:
             raise
         batches = _closing(stream.batches, stack, part, self._folder)
         next(batches)  # from here on the file is closed with the iterator, even if nobody pulls a batch
-        return replace(stream, batches=cast(Iterator[Records], batches))
+        return replace(stream, batches=cast(Iterator[Records], batches), format=chosen)
 
     def sample(self, dataset: str, rows: int) -> RecordStream:
         """Read about `rows` records of one file."""
@@ -235,7 +235,7 @@ class LocalFiles:
 
     def write(self, run: RunInfo, part: Part, records: RecordStream) -> Sealed:
         """Write one file in the form it was read in, invisibly."""
-        chosen = self._known(part.id)
+        chosen = records.format or self._known(part.id)
         with self._folder.sealing(run.run_id, part.id) as file:
             plain = cast(BinaryIO, file)  # typing has no name for "can be written to"
             if chosen.codecs:

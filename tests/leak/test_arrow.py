@@ -59,6 +59,7 @@ def coded(canaries: Canaries, indices: list[int | None]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), canaries.texts(20))
 
 
+_MAP = pa.map_("string", "string")
 TEXTS: dict[str, Make] = {
     "plain": lambda c: pa.array(c.texts(20)),
     "null slots": lambda c: with_garbage(pa.array(c.texts(20))),
@@ -88,7 +89,7 @@ NESTED: dict[str, tuple[Make, str]] = {
     "slice of lists": (lambda c: under_null_list(c).slice(3, 4), "name[*]"),
     "fixed lists": (lambda c: pa.FixedSizeListArray.from_arrays(pa.array(c.texts(20)), 2).slice(3, 3), "name[*]"),
     "list of dictionary": (lambda c: pa.ListArray.from_arrays([0, 1, 2], coded(c, [3, 4])), "name[*]"),
-    "map": (lambda c: pa.array([[("k", text)] for text in c.texts(20)], pa.map_("string", "string")).slice(5), "name{*}"),
+    "map": (lambda c: pa.array([[("k", text)] for text in c.texts(20)], _MAP).slice(5), "name{*}"),
     "list of structs": (lambda c: pa.ListArray.from_arrays([0, 4, 6], under_null_struct(c)), "name[*].a"),
 }  # fmt: skip
 MASKS: dict[str, Masker] = {
@@ -176,4 +177,3 @@ def test_no_original_stays_behind_a_condition(otherwise: Masker, key: Key) -> No
 
     assert leaks(canaries, of_table(masked)) == []
     assert masked["name"].null_count >= 7
-

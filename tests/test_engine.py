@@ -209,7 +209,9 @@ def test_normalize_joins_spellings(key: dm.Key) -> None:
     assert got[0] == got[1] != got[2]
 
 
-@pytest.mark.parametrize(("how", "message"), [("short", "returned 1 values for 2"), ("type", "returned int64, planned")])
+@pytest.mark.parametrize(
+    ("how", "message"), [("short", "returned 1 values for 2"), ("type", "returned int64, planned")]
+)
 def test_a_mask_that_breaks_its_contract_is_refused(key: dm.Key, how: str, message: str) -> None:
     """Length and type are checked after every call."""
     with pytest.raises(MaskError, match=message):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
+from dmengine.executors import run_parts
 from tests.crash.conftest import Play
 from tests.crash.lab import Lab, Outcome, Scene, Stage, check_shown, sampled
 from tests.crash.samples import COPIED
@@ -88,6 +93,40 @@ def test_an_interrupt_rolls_back_or_can_be_resumed(lab: Lab, plays: dict[Scene, 
 
         assert outcome.error == "KeyboardInterrupt", f"{at}: {outcome.traceback}"
         check_ended_well(lab, stage, play, outcome)
+
+
+def test_an_interrupt_while_work_is_handed_out_waits_for_that_work() -> None:
+    """Ctrl-C within `submit`, when the work has begun all the same: it has ended before anything is rolled back."""
+    begun, ended = Event(), []
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *args: Any, **options: Any) -> Any:
+            super().submit(*args, **options)
+            begun.wait()
+            raise KeyboardInterrupt
+
+    def work(task: str) -> None:
+        begun.set()
+        time.sleep(0.05)
+        ended.append(task)
+
+    with Interrupted(1) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            run_parts(pool, work, ["a part"], ahead=1, done=lambda none: None)
+
+        assert ended == ["a part"]
+
+
+def test_a_commit_that_is_there_counts(lab: Lab, plays: dict[Scene, Play], tmp_path: Path) -> None:
+    """COMMIT is written, and only then does writing it fail: nothing is discarded, and the error says to resume."""
+    play = plays["over"]
+    stage = play.stage.copied(tmp_path / "stage")
+    after_commit = Trap(str(stage.target), 1, act="EIO", ops=("unlink",), path=".COMMIT.json")
+
+    outcome = lab.do(stage.job("run", trap=after_commit))
+
+    assert (outcome.error, stage.state(), stage.shown()) == ("StoreError", "committed", play.before)
+    check_ended_well(lab, stage, play, outcome)
 
 
 def test_a_file_larger_than_the_system_allows_is_a_named_error(

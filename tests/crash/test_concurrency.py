@@ -50,7 +50,7 @@ def test_of_runs_that_start_at_once_one_is_the_owner(
 ) -> None:
     """Processes start into one target in the same moment: one gets as far as COMMIT, the others get a RunError."""
     play = plays["over"]
-    for number in range(20 if PROVE else 2):
+    for number in range(20 if PROVE else 1):
         stage = play.stage.copied(tmp_path / str(number))
         go = tmp_path / f"go-{number}"
         trap = Trap(str(stage.target), 1, act="stop", ops=("link",), path="COMMIT")
@@ -114,7 +114,7 @@ def test_an_owner_that_wakes_up_after_it_was_replaced_does_no_harm(
     """An owner of another host is taken for dead, and is not: what it still does is fenced off."""
     play = plays["over"]
     first, last = at(play, "/sealed/"), at(play, "manifest.json")
-    for number in sampled(range(first, last), 4, "fence", whole=40):
+    for number in sampled(range(first, last), 2, "fence", whole=40):
         stage = play.stage.copied(tmp_path / str(number))
         owner = stopped(lab, stage, Trap(str(stage.target), number))
         committed = stage.state() == "committed"
@@ -138,7 +138,7 @@ def test_a_run_that_is_being_cleaned_is_left_alone(lab: Lab, plays: dict[Scene, 
     play = plays["over"]
     killed(lab, counted := play.stage.copied(tmp_path / "counted"), at(play, "COMMIT"))
     steps = len(lab.do(counted.job("clean", trap=Trap(str(counted.target)))).calls)
-    for number in sampled(range(steps - 12, steps + 1), 3, "cleaning", whole=13):
+    for number in sampled(range(steps - 12, steps + 1), 2, "cleaning", whole=13):
         killed(lab, stage := play.stage.copied(tmp_path / str(number)), at(play, "COMMIT"))
         cleaner = lab.start(stage.job("clean", trap=Trap(str(stage.target), number, act="stop")))
         until(cleaner.stopped)

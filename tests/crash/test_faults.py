@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -55,7 +56,7 @@ def test_a_disk_that_fills_up_at_any_point_is_survived(
     """From any operation on nothing can be written: a named error, and all is rolled back or can be finished."""
     play = plays[scene]
     count = len([call for call in play.calls if call.split(" ", 1)[0] in FULL_DISK])
-    for at in sampled(range(1, count + 1), 4, f"full {scene}", whole=60):
+    for at in sampled(range(1, count + 1), 2, f"full {scene}", whole=60):
         stage = play.stage.copied(tmp_path / str(at))
         full = Trap(str(stage.target), at, "half", "ENOSPC", FULL_DISK, stays=True)
 
@@ -73,7 +74,7 @@ def test_a_single_failure_of_the_disk_is_survived(lab: Lab, plays: dict[Scene, P
     play = plays["new"]
     ops = tuple(op for op in CHANGES if op != "rmdir")
     count = len([call for call in play.calls if call.split(" ", 1)[0] in ops])
-    for at in sampled(range(1, count + 1), 4, "one failure", whole=60):
+    for at in sampled(range(1, count + 1), 3, "one failure", whole=60):
         stage = play.stage.copied(tmp_path / str(at))
 
         outcome = lab.do(stage.job("run", trap=Trap(str(stage.target), at, act="EIO", ops=ops)))
@@ -86,7 +87,7 @@ def test_a_single_failure_of_the_disk_is_survived(lab: Lab, plays: dict[Scene, P
 def test_an_interrupt_rolls_back_or_can_be_resumed(lab: Lab, plays: dict[Scene, Play], tmp_path: Path) -> None:
     """Ctrl-C at any file operation: before COMMIT nothing is left, after it `resume` finishes."""
     play = plays["over"]
-    for at in sampled(range(1, len(play.calls)), 4, "interrupt", whole=60):
+    for at in sampled(range(1, len(play.calls)), 3, "interrupt", whole=60):
         stage = play.stage.copied(tmp_path / str(at))
 
         outcome = lab.do(stage.job("run", trap=Trap(str(stage.target), at, act="int"), options={"workers": 2}))
@@ -194,18 +195,19 @@ def changing() -> list[tuple[Scene, str]]:
     return [("new", READ), ("place", READ), *(("new", name) for name in names)]
 
 
-@pytest.mark.parametrize("act", ["append", "truncate", "remove"])
+@pytest.mark.proof
 @pytest.mark.parametrize(("scene", "name"), changing())
 def test_a_source_file_that_changes_under_the_run_stops_it(
-    scene: Scene, name: str, act: str, lab: Lab, plays: dict[Scene, Play], tmp_path: Path
+    scene: Scene, name: str, lab: Lab, plays: dict[Scene, Play], tmp_path: Path
 ) -> None:
     """Appended to, cut short or removed between listing and reading, or while read: its name, before COMMIT."""
     play = plays[scene]
     counted = play.stage.copied(tmp_path / "counted")
     calls = lab.do(counted.job("run", trap=Trap(str(counted.source), ops=("reading", "read"), path=name))).calls
     opened = max(number for number, call in enumerate(calls, 1) if call.startswith("reading"))
-    for at in (opened, opened + 1):
-        stage = play.stage.copied(tmp_path / str(at))
+    changes = itertools.product(("append", "truncate", "remove"), (opened, opened + 1))
+    for act, at in sampled(changes, 2, f"{scene} {name}", whole=6):
+        stage = play.stage.copied(tmp_path / f"{act}-{at}")
         trap = Trap(str(stage.source), at, act=f"{act} {stage.source / name}", ops=("reading", "read"), path=name)
 
         outcome = lab.do(stage.job("run", trap=trap))

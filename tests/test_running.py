@@ -197,6 +197,23 @@ def test_a_target_in_the_wrong_place_is_refused(source: LocalFiles, key: dm.Key,
         dm.run(*pairs[where], RULES, key)
 
 
+def test_what_stands_at_the_target_is_told_and_not_looked_into(
+    source: LocalFiles, target: LocalFiles, key: dm.Key
+) -> None:
+    """Files that would be replaced and foreign entries are counted; a foreign folder counts as one."""
+    for name in ("a.csv", "notes/1", "notes/2", "readme"):
+        path = Path(target.path, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("there before")
+
+    messages = [f.message for f in dm.plan(source, target, RULES, key).plan.findings]
+    dm.run(source, target, RULES, key)
+
+    assert "1 files of the target will be replaced" in messages
+    assert "the target holds 2 other files or folders; they stay" in messages
+    assert Path(target.path, "notes", "1").read_text() == "there before"
+
+
 def test_executors_of_other_processes_need_a_key_by_reference(
     source: LocalFiles, target: LocalFiles, key: dm.Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,14 +217,17 @@ class LocalFiles:
             return TargetLimits()
         if theirs.parent == mine and theirs.is_file():
             raise PlanError("the target is the source file's own folder", hint="to mask in place, name the file itself")
-        there = {info.name for info in self._folder.objects()} if mine.is_dir() else set()
+        return TargetLimits(findings=tuple(self._standing(source)))
+
+    def _standing(self, source: Described) -> Iterator[Finding]:
+        """Say what stands at the target; foreign folders are not looked into, they may be large and in use."""
         ours = {info.name for info in source.datasets} | {o.name for o in source.outcomes if o.outcome == "copied"}
-        findings = []
-        if there & ours:
-            findings.append(Finding("warning", f"{len(there & ours)} files of the target will be replaced"))
-        if there - ours:
-            findings.append(Finding("warning", f"the target holds {len(there - ours)} other files; they stay"))
-        return TargetLimits(findings=tuple(findings))
+        replaced = sum(os.path.lexists(os.path.join(self._folder.root, name)) for name in ours)
+        if replaced:
+            yield Finding("warning", f"{replaced} files of the target will be replaced")
+        others = self._folder.entries() - {name.split("/")[0] for name in ours}
+        if others:
+            yield Finding("warning", f"the target holds {len(others)} other files or folders; they stay")
 
     def journal(self) -> Store:
         """Return the place of the journals: `_dmengine/` in the target folder."""

@@ -40,6 +40,11 @@ class Folder:
         """List files in name order, without what dmengine itself keeps there. Links are named, not followed."""
         yield from sorted(self._walk(Path(self.root)), key=lambda found: found.name)
 
+    def entries(self) -> set[str]:
+        """Name what lies directly in the folder, without what dmengine keeps there; nothing if there is no folder."""
+        with named("list", self.root):
+            return set(os.listdir(self.root)) - {HOME} if os.path.isdir(self.root) else set()
+
     def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
         with named("list", str(folder)):
             entries = list(os.scandir(folder))

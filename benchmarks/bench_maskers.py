@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -22,18 +23,39 @@ from dmengine.spi import Masker
 from dmengine.testing.context import mask_array
 from dmengine_maskers import (
     Bucket,
+    Chain,
     CharacterMask,
+    Choice,
+    Concat,
+    CreditCard,
     DateShift,
+    DateTruncate,
     Email,
     FirstName,
     Fixed,
+    FormatString,
     Fpe,
     Hash,
+    Iban,
+    Imitate,
+    KeepAge,
+    KeepYear,
     LastName,
     Lookup,
+    Lorem,
+    NationalId,
+    Noise,
     Null,
     Number,
+    PanTruncate,
+    RandomDate,
+    RandomText,
     Redact,
+    RegexReplace,
+    Round,
+    SetChecksum,
+    TopCode,
+    Vin,
 )
 
 BATCH = 65_536
@@ -64,6 +86,11 @@ def columns(rows: int) -> dict[str, pa.Array]:
         "umlauts": pc.binary_join_element_wise("Jörg Müller", ids, " "),
         "email": pc.binary_join_element_wise(ids, "corp.example", "@"),
         "card": cards,
+        "pan": mask_array(SetChecksum("luhn"), cards),
+        "ssn": pa.array((101 + count % 500) * 10**6 + (1 + count // 500 % 99) * 10**4 + 1 + count // 49_500),
+        "iban": mask_array(SetChecksum("iban"), _prefixed("DE0037040044", ids, 10)),
+        "gb_iban": mask_array(SetChecksum("iban"), _prefixed("GB00NWBK", ids, 14)),
+        "vin": _prefixed("WVWZZZ1JZ", ids, 8),
         "int64": pa.array(count + 10**9),
         "float64": pa.array(count / 8),
         "decimal": amounts,
@@ -71,6 +98,10 @@ def columns(rows: int) -> dict[str, pa.Array]:
         "date": pa.array((count % 2_000_000 - 500_000).astype(np.int32)).cast(pa.date32()),
         "timestamp": pa.array(count * 86_399_999_983 % 10**16).cast(pa.timestamp("us")),
     }
+
+
+def _prefixed(start: str, ids: pa.Array, digits: int) -> pa.Array:
+    return pc.binary_join_element_wise(start, pc.utf8_lpad(ids, digits, "3"), "")
 
 
 CASES: tuple[tuple[Masker, str], ...] = (
@@ -85,6 +116,15 @@ CASES: tuple[tuple[Masker, str], ...] = (
     (Fpe(), "int64"),
     (Fpe(minimum=0, maximum=10**12), "int64"),
     (Fpe(alphabet="alphanumeric"), "text"),
+    (CreditCard(), "pan"),
+    (CreditCard(keep_prefix=6), "pan"),
+    (CreditCard(keep_prefix=6, keep_last=4), "pan"),
+    (PanTruncate(), "pan"),
+    (Iban(), "iban"),
+    (Iban(), "gb_iban"),
+    (NationalId("us_ssn"), "ssn"),
+    (Vin(), "vin"),
+    (SetChecksum("luhn"), "pan"),
     (FirstName(), "text"),
     (LastName(keep_case=True), "text"),
     (Email(), "email"),
@@ -101,6 +141,24 @@ CASES: tuple[tuple[Masker, str], ...] = (
     (Number(0, 10**6), "decimal"),
     (Number(0, 10**6), "number"),
     (Number(0, 10**6, consistent=False), "int64"),
+    (Choice(("red", "green", "blue"), weights=(1, 2, 3)), "text"),
+    (FormatString("{[A-Z],2}-{0:999,03} {(red|blue)}"), "text"),
+    (Chain((Hash(), CharacterMask(keep_last=4))), "text"),
+    (Concat((FirstName(), LastName()), glue=" "), "text"),
+    (Imitate(), "text"),
+    (Imitate(), "umlauts"),
+    (RegexReplace("[0-9]+", replacement="#"), "text"),
+    (RegexReplace("[0-9]+", masks=(Imitate(),)), "text"),
+    (RandomText(12), "text"),
+    (Lorem(), "text"),
+    (Round(100), "decimal"),
+    (Noise(100, "normal"), "float64"),
+    (Noise(0.1, relative=True), "decimal"),
+    (TopCode(1000), "int64"),
+    (DateTruncate("month"), "date"),
+    (KeepYear(), "timestamp"),
+    (KeepAge(date(2026, 1, 1)), "date"),
+    (RandomDate(date(1950, 1, 1), date(2005, 12, 31)), "date"),
 )
 
 

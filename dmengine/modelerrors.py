@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from dmengine.maskparameter import PROBLEMS
 from dmengine.problems import Problem, Where
 from dmengine.yamlfile import Document
 
@@ -71,6 +73,8 @@ def explain(
             problems.append(Problem(where, f"{error['loc'][-1]} is missing"))
         elif kind == "extra_forbidden":
             problems.append(_unknown_key(where, known_keys(model, error["loc"][:-1])))
+        elif kind == PROBLEMS:
+            problems += [replace(problem, where=(*where, *problem.where)) for problem in error["ctx"]["problems"]]
         elif kind == "literal_error":
             problems.append(_not_a_choice(where, error, document))
         else:

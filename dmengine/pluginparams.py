@@ -15,6 +15,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from dmengine import registry
 from dmengine.errors import DmengineError, PluginError, RulesetError
+from dmengine.maskparameter import PLACEHOLDER, READ, WRITE
 from dmengine.modelerrors import explain
 from dmengine.problems import Problem, Where
 from dmengine.spi import Masker
@@ -56,18 +57,27 @@ def read_plugin(
         made = {name: value for name, value in made.items() if name in getattr(cls, "__dataclass_fields__", ())}
         parameters = {name: value for name, value in spec.items() if name != "type" and name not in made}
         model = parameters_model(cls, tuple(made))
-        validated = model.model_validate_json(json.dumps(parameters), strict=True)  # lists are tuples in JSON only
+        context = {READ: _read_inner}
+        # lists are tuples in JSON only
+        validated = model.model_validate_json(json.dumps(parameters), strict=True, context=context)
         plain = {str(info.alias): getattr(validated, key) for key, info in model.model_fields.items()}
         plugin = cls(**plain, **made)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
         problems = explain(errors, document, model, where)
-        return [dataclasses.replace(p, message=f"{p.message} ({kind} {spec['type']})") for p in problems]
+        inner = f" ({kind} "  # a mask inside of this one has said its name
+        named = [p.message if inner in p.message else f"{p.message}{inner}{spec['type']})" for p in problems]
+        return [dataclasses.replace(p, message=m) for p, m in zip(problems, named, strict=True)]
     except DmengineError as error:
         problem = Problem((*where, "type"), error.message, error.hint)
     except (TypeError, ValueError) as error:
         problem = Problem(where, f"the {kind} {spec['type']} refused its parameters with a {type(error).__name__}")
     return [problem] if problem is not None else plugin
+
+
+def _read_inner(spec: Mapping[str, Any]) -> Masker | list[Problem]:
+    """Make a mask that is a parameter of another; its problems are told from its own place on."""
+    return read_masker(spec, Document(dict(spec), "", {}, {}), ())
 
 
 @lru_cache
@@ -131,7 +141,8 @@ def write_masker(masker: Masker) -> str | dict[str, Any]:
         name = str(info.alias)
         value = getattr(masker, name)
         if info.is_required() or value != info.get_default(call_default_factory=True):
-            spec[name] = TypeAdapter(hints[name]).dump_python(value, mode="json", warnings=False)
+            adapter: TypeAdapter[Any] = TypeAdapter(hints[name])
+            spec[name] = adapter.dump_python(value, mode="json", warnings=False, context={WRITE: write_masker})
     if read_masker(spec, Document(spec, "", {}, {}), ()) != masker:
         raise RulesetError(f"the parameters of the mask {masker.name} cannot be written to a file and read back")
     return masker.name if len(spec) == 1 else spec
@@ -147,7 +158,7 @@ def mask_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     definitions: dict[str, Any] = {}
     for name in registry.names(GROUP):
         model = parameters_model(registry.load(GROUP, name))
-        schema = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        schema = _with_masks(model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}"))
         definitions |= {f"{name}.{inner}": value for inner, value in schema.pop("$defs", {}).items()}
         members = {"type": {"const": name, "description": "the mask's name"}, **schema["properties"]}
         schema |= {"title": name, "properties": members, "required": ["type", *schema.get("required", ())]}
@@ -157,3 +168,15 @@ def mask_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     short = {"title": "a mask by its name alone", "oneOf": names}
     empties = {"const": None, "title": "null", "description": "the mask null"}
     return {"title": "mask", "oneOf": [short, empties, *objects]}, definitions
+
+
+def _with_masks(schema: Any) -> Any:
+    """Let every parameter that is a mask refer to the schema of all masks."""
+    if isinstance(schema, list):
+        return [_with_masks(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.items() >= PLACEHOLDER.items():
+        rest = {key: value for key, value in schema.items() if key not in PLACEHOLDER}
+        return {"$ref": "#/$defs/mask", **rest}
+    return {key: _with_masks(value) for key, value in schema.items()}

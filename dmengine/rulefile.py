@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from dmengine.conditions import All, AnyOf, Compare, Condition, Not
 from dmengine.errors import RulesetError
+from dmengine.maskparameter import mask_spec
 from dmengine.modelerrors import explain
 from dmengine.pluginparams import mask_schema, read_masker, write_masker
 from dmengine.problems import Problem, Where, as_error
 from dmengine.rulecheck import problems_of
-from dmengine.rulemodels import KEEP_SCHEMA, MASK, OTHERWISE, RuleModel, RulesetModel, mask_spec
+from dmengine.rulemodels import KEEP_SCHEMA, MASK, OTHERWISE, RuleModel, RulesetModel
 from dmengine.rules import Action, Dataset, Drop, Keep, Rule, Ruleset
 from dmengine.spi import Masker
 from dmengine.yamlfile import MAX_BYTES, Document, dump_document, load_document

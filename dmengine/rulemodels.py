@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dmengine.conditions import Condition, all_of, any_of, field, not_
 from dmengine.errors import RulesetError
+from dmengine.maskparameter import mask_spec
 from dmengine.paths import FieldPath
 from dmengine.rules import Keep, Normalize, OnMismatch, ReadAs, Unlisted
 
@@ -23,24 +24,6 @@ KEEP_SCHEMA: Final = {
 _NORMALIZE_SCHEMA: Final = {
     "oneOf": [{"enum": [*get_args(Normalize)]}, {"type": "array", "items": {"enum": [*get_args(Normalize)]}}]
 }
-
-
-def mask_spec(written: Any) -> dict[str, Any]:
-    """Return a mask in its long form, `{type: ...}`; `{keep: ...}` stays as it is.
-
-    >>> mask_spec("email"), mask_spec(None)
-    ({'type': 'email'}, {'type': 'null'})
-
-    Raises:
-        ValueError: it is neither; with a message for the author.
-    """
-    if written is None:
-        return {"type": "null"}
-    if isinstance(written, str):
-        return {"type": written}
-    if isinstance(written, dict) and (isinstance(written["type"], str) if "type" in written else "keep" in written):
-        return written
-    raise ValueError("this names no mask; write the mask's name, or {type: name, ...}")
 
 
 def _mask(written: Any) -> dict[str, Any]:

@@ -110,8 +110,10 @@ def keeps_nulls(subject: Subject) -> None:
 
 
 def ignores_batches(subject: Subject) -> None:
-    """A value is masked alike in whatever batch it comes."""
+    """A value is masked alike in whatever batch it comes, but by masks of whole columns."""
     values = subject.values
+    if subject.masker.scope == "column":
+        return
     whole = subject.mask(values).to_pylist()
     for cut in {1, len(values) // 3, len(values) // 2, len(values) - 1}:
         parts = subject.mask(values.slice(0, cut)).to_pylist() + subject.mask(values.slice(cut), cut).to_pylist()
@@ -152,7 +154,7 @@ def repeats_itself(subject: Subject) -> None:
 
 def is_consistent(subject: Subject) -> None:
     """Equal in, equal out, where that is declared."""
-    if not subject.masker.consistent or subject.masker.scope == "row":
+    if not subject.masker.consistent or subject.masker.scope != "value":
         return
     seen: dict[Any, Any] = {}
     values = subject.values

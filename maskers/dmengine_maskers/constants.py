@@ -49,14 +49,14 @@ class Fixed:
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse a column that cannot hold the value."""
-        fixed = _read(self.value, field.type)
+        fixed = read_value(self.name, self.value, field.type)
         if isinstance(fixed, str) and is_text(field.type):
             require_room(self.name, len(fixed.encode()), limits, "give a shorter value")
         return field
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the value, as often as asked."""
-        return repeat(_read(self.value, values.type), len(values), values.type)
+        return repeat(read_value(self.name, self.value, values.type), len(values), values.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,12 @@ class Null:
         return pa.nulls(len(values), values.type)
 
 
-def _read(value: Value, kind: pa.DataType) -> Any:
-    """Read a parameter as a value of a type, exactly or not at all."""
+def read_value(mask: str, value: Value, kind: pa.DataType) -> Any:
+    """Read a parameter of a mask as a value of a type, exactly or not at all.
+
+    Raises:
+        PlanError: the type cannot hold it.
+    """
     result = None
     try:
         result = next((read(value, kind) for is_a, read in _READERS if is_a(kind)), None)
@@ -96,7 +100,7 @@ def _read(value: Value, kind: pa.DataType) -> Any:
     except (ValueError, ArithmeticError, TypeError, OverflowError):  # Arrow's errors are ValueErrors or TypeErrors too
         result = None
     if result is None:
-        raise PlanError(f"fixed: the value cannot be held as {kind}", hint=f"give one that is {_expected(kind)}")
+        raise PlanError(f"{mask}: the value cannot be held as {kind}", hint=f"give one that is {_expected(kind)}")
     return result
 
 

@@ -62,6 +62,18 @@ def decimals_of(amount: int | float) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
+def decimals_shown(texts: pa.Array) -> npt.NDArray[np.int64]:
+    """Count the digits after the point of documents' numbers; a number with an exponent has none.
+
+    >>> decimals_shown(pa.array(["1.50", "7", "1e3"])).tolist()
+    [2, 0, 0]
+    """
+    point = pc.find_substring(texts, ".").to_numpy(zero_copy_only=False).astype(np.int64)
+    length = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    plain = pc.match_substring_regex(texts, r"^-?[0-9]+\.[0-9]+$").to_numpy(zero_copy_only=False)
+    return np.where(plain, length - point - 1, 0)
+
+
 def read_units(values: pa.Array, scale: int) -> tuple[Units, npt.NDArray[np.bool_]]:
     """Read integers, decimals (of this scale) or documents' numbers (rounded down), and mark those beyond reach.
 
@@ -90,7 +102,9 @@ def write_units(units: Units, kind: pa.DataType, scale: int) -> pa.Array:
     if isinstance(kind, NumberType):
         return pa.ExtensionArray.from_storage(kind, _texts(units, scale))
     low, high = type_range(kind)
-    units = np.minimum(np.maximum(units, low), high) if _beyond(units, low, high) else units
+    if _beyond(units, low, high):
+        wide = units if low >= -(1 << 63) and high < 1 << 63 else units.astype(object)
+        units = np.minimum(np.maximum(wide, low), high)
     if pa.types.is_decimal(kind):
         return _decimals(units, kind)
     return pa.array(units.astype(kind.to_pandas_dtype()), kind)

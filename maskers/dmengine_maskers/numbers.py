@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dmengine.arrow import NumberType, is_number, is_text
 from dmengine.errors import PlanError
@@ -227,7 +226,7 @@ class Number:
 
     def _texts(self, bits: Words, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Write numbers of documents, those with as many decimals together."""
-        shown = _decimals_shown(values.storage) if self.decimals is None else np.full(len(values), self.decimals)
+        shown = exact.decimals_shown(values.storage) if self.decimals is None else np.full(len(values), self.decimals)
         most = next(d for d in range(MOST_DECIMALS, -1, -1) if self._fits(d))
         if (shown > most).any():
             ctx.mismatch(shown > most)
@@ -245,14 +244,6 @@ class Number:
     def _fits(self, decimals: int) -> bool:
         low, high = self._units(decimals)
         return low <= high and high - low < 1 << 64
-
-
-def _decimals_shown(texts: pa.Array) -> npt.NDArray[np.int64]:
-    """Count the digits after the point; a number with an exponent has none."""
-    point = pc.find_substring(texts, ".").to_numpy(zero_copy_only=False).astype(np.int64)
-    length = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
-    plain = pc.match_substring_regex(texts, r"^-?[0-9]+\.[0-9]+$").to_numpy(zero_copy_only=False)
-    return np.where(plain, length - point - 1, 0)
 
 
 def _narrowed(numbers: npt.NDArray[Any], kind: Any) -> npt.NDArray[Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +16,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from dmengine.arrow import NUMBER
-from dmengine.spi import Masker
+from dmengine.spi import Masker, fields_read
 from dmengine.testing.maskers import check_masker
 
 TEXTS = ["Alice", "BOB", "alice", None, "Zoë Müller", "Alice", "", "\u202eעברית", "e\u0301", "👩‍👩‍👧 👍🏽", "a\0b"]
@@ -115,6 +117,17 @@ SAMPLES: list[Sample] = [
     ("number", {"minimum": 1, "maximum": 100, "consistent": False}, small_numbers()),
 ]
 
+for family in sorted(Path(__file__).parent.glob("samples_*.py")):
+    SAMPLES += import_module(f"tests.maskers.{family.stem}").SAMPLES
+
+BESIDE: dict[str, list[Any]] = {
+    "person": ["p1", "p2", None, "p1"],
+    "place": ["Berlin", "Köln", None, "Berlin", ""],
+    "latitude": [52.5, -33.25, 0.0, 52.5, None],
+    "longitude": [13.4, 151.125, 179.9999, 13.4],
+}
+"""Values of the fields that masks ask for, over and over."""
+
 REGISTERED = {
     entry.name: entry for entry in entry_points(group="dmengine.maskers") if entry.value.startswith("dmengine_maskers.")
 }
@@ -134,9 +147,10 @@ def build(name: str, options: dict[str, Any]) -> Masker:
 @pytest.mark.parametrize(("name", "options", "values"), CASES)
 def test_masker_keeps_its_contract(name: str, options: dict[str, Any], values: pa.Array) -> None:
     """Every registered masker keeps the whole contract on every type that it takes."""
-    people = ["p1", "p2", None, "p1"] * len(values)
+    masker = build(name, options)
+    beside = {field: (BESIDE[field] * len(values))[: len(values)] for field in fields_read(masker)}
 
-    check_masker(build(name, options), values, beside={"person": people[: len(values)]} if "by" in options else None)
+    check_masker(masker, values, beside=beside or None)
 
 
 def test_every_registered_masker_is_sampled() -> None:

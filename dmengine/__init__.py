@@ -23,7 +23,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmengine.api import clean, mask_frame, mask_table, plan, preview, resume, run
+    from dmengine.api import clean, mask_frame, mask_table, plan, preview, resume, run, unmask_frame, unmask_table
     from dmengine.conditions import all_of, any_of, field, not_
     from dmengine.errors import DmengineError
     from dmengine.functions import masker
@@ -53,6 +53,8 @@ _HOMES = {
     "preview": "api",
     "resume": "api",
     "run": "api",
+    "unmask_frame": "api",
+    "unmask_table": "api",
 }
 
 __all__ = [
@@ -76,6 +78,8 @@ __all__ = [
     "preview",
     "resume",
     "run",
+    "unmask_frame",
+    "unmask_table",
 ]
 
 

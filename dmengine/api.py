@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from dmengine import frames, planview, previewing, registry, running
+from dmengine.columns import masked_columns
+from dmengine.counts import Counts
 from dmengine.decisions import Rulebook
 from dmengine.engine import Batch, Engine
 from dmengine.errors import DmengineError, KeyringError, RunError, shielded
@@ -23,6 +25,7 @@ from dmengine.records import TableRecords
 from dmengine.report import Report
 from dmengine.rules import Ruleset
 from dmengine.spi import Described, Finding, Sink, Source, Store
+from dmengine.unmasking import way_back
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,8 +178,9 @@ def mask_table(table: pa.Table, ruleset: Rules, key: Key, *, dataset: str = "tab
     made = plan_part(as_ruleset(ruleset), dataset, table.schema)
     engine = Engine(made, key, dataset)
     firsts = itertools.accumulate((len(batch) for batch in table.to_batches()), initial=0)
-    given = (Batch(TableRecords(batch), first) for batch, first in zip(table.to_batches(), firsts, strict=False))
-    masked = [shielded(partial(engine.mask, batch))[0] for batch in given]
+    given = [Batch(TableRecords(batch), first) for batch, first in zip(table.to_batches(), firsts, strict=False)]
+    ready = shielded(partial(masked_columns, engine, given, Counts())) if made.works_on_columns else engine
+    masked = [shielded(partial(ready.mask, batch))[0] for batch in given]
     batches = [records.batch for records in masked if isinstance(records, TableRecords)]
     assert made.schema_out is not None
     return pa.Table.from_batches([_as_schema(batch, made.schema_out) for batch in batches], made.schema_out)
@@ -203,6 +207,33 @@ def mask_frame(frame: pd.DataFrame, ruleset: Rules, key: Key, *, dataset: str = 
     An index with a name is a field like any other, and needs a rule. One without a name stays if it only numbers rows.
     """
     return shielded(partial(frames.mask_frame, frame, lambda table: mask_table(table, ruleset, key, dataset=dataset)))
+
+
+def unmask_table(table: pa.Table, ruleset: Rules, key: Key, *, dataset: str = "table") -> pa.Table:
+    """Turn a masked table back, where its masks are reversible (`fpe`, `tokenize`); all other fields stay masked.
+
+    >>> from dmengine.maskers import Tokenize
+    >>> from dmengine.rules import Rule
+    >>> rules, key = Ruleset([Rule("name", Tokenize())]), Key.generate()
+    >>> unmask_table(mask_table(pa.table({"name": ["Ann", None]}), rules, key), rules, key).to_pydict()
+    {'name': ['Ann', None]}
+
+    Args:
+        table: What `mask_table` or a run has made; it is not changed.
+        ruleset: The rules that it was masked by, or the path of their YAML file.
+        key: The root key that it was masked with.
+        dataset: The name that the ruleset's datasets are matched with.
+
+    Raises:
+        PlanError: no mask of the ruleset is reversible, or one that is stands under a condition.
+        MaskError: a value was not made by this mask with this key (as far as the mask can tell).
+    """
+    return mask_table(table, way_back(as_ruleset(ruleset)), key, dataset=dataset)
+
+
+def unmask_frame(frame: pd.DataFrame, ruleset: Rules, key: Key, *, dataset: str = "frame") -> pd.DataFrame:
+    """Turn a masked pandas DataFrame back, where its masks are reversible, as `unmask_table` does."""
+    return mask_frame(frame, way_back(as_ruleset(ruleset)), key, dataset=dataset)
 
 
 def as_ruleset(ruleset: Rules) -> Ruleset:

@@ -17,6 +17,7 @@ from dmengine.errors import DmengineError, KeyringError, PlanError, PluginError,
 from dmengine.jobfile import Job, load_job
 from dmengine.logs import JsonLines, logger
 from dmengine.report import Report, unwritable
+from dmengine.rules import Ruleset
 from dmengine.versions import version
 
 DONE, REFUSED, FAILED, UNCLEAN, INTERRUPTED = 0, 2, 3, 4, 130
@@ -64,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "preview", _preview, "show a few masked records beside the shape of the originals", _add_rows)
     _command(commands, "resume", _resume, "finish a run that was killed", _add_resume_options)
     _command(commands, "clean", _clean, "discard what killed runs have left; publish what had committed", _add_run_id)
+    importing = commands.add_parser(
+        "import-datamasque", help="print a ruleset of DataMasque as one of dmengine, and what could not be carried"
+    )
+    importing.add_argument("file", type=Path, help="the YAML of the ruleset")
+    importing.add_argument("--log", metavar="FILE", help="add events there as JSON lines; - is standard error")
+    importing.set_defaults(command=_import_datamasque)
     demo = commands.add_parser("demo", help="mask a made-up shop in a new folder, and prove that its joins survive")
     demo.add_argument("--folder", type=Path, default=Path("demo-output"), help="where (default: demo-output)")
     demo.add_argument("--scale", type=_above_zero(float), default=0.6,
@@ -133,6 +140,14 @@ def _above_zero(kind: type[int] | type[float]) -> Callable[[str], float]:
 
     number.__name__ = "number above zero"  # argparse calls it that: "invalid number above zero value: '-1'"
     return number
+
+
+def _import_datamasque(options: argparse.Namespace) -> int:
+    ruleset, not_carried = Ruleset.from_datamasque(options.file)
+    print(ruleset.to_yaml(), end="")
+    for note in not_carried:
+        print(note, file=sys.stderr)
+    return DONE
 
 
 def _mask(options: argparse.Namespace) -> int:

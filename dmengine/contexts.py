@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -60,3 +61,7 @@ class Context:
     def mismatch(self, where: npt.NDArray[np.bool_]) -> None:
         """Report the values that the mask cannot take."""
         self.mismatched = where if self.mismatched is None else self.mismatched | where
+
+    def in_domain(self, domain: str) -> Context:
+        """Return the context of another domain, with mismatches of its own."""
+        return dataclasses.replace(self, domain=domain, mismatched=None)

@@ -15,7 +15,7 @@ from dmengine.conditions import fields as condition_fields
 from dmengine.errors import DmengineError, PlanError, at
 from dmengine.paths import FieldPath
 from dmengine.rules import Drop, Keep, Rule, Ruleset, default_domain
-from dmengine.spi import Limits, Masker, Records
+from dmengine.spi import Limits, Masker, Records, domains_used, is_keyed
 
 Action = Masker | Keep | Drop
 _NO_RULE = "unlisted"
@@ -151,6 +151,27 @@ def _planned(decision: Decision, masker: Masker, values: pa.Field, limits: Limit
 def covers_subtree(rule: Rule) -> bool:
     """Say whether a rule on a container also decides about everything below it."""
     return isinstance(rule.mask, (Keep, Drop)) or rule.mask.name == "redact"
+
+
+def works_on_columns(rule: Rule) -> bool:
+    """Say whether a mask of a rule needs the values of a whole part at once."""
+    return any(isinstance(action, Masker) and action.scope == "column" for action in (rule.mask, rule.otherwise))
+
+
+def check_domains(rules: Iterable[Rule]) -> None:
+    """Refuse one domain with two masks or parameter sets: its values would not match each other."""
+    masks: dict[str, Masker] = {}
+    for rule in rules:
+        for masker in (rule.mask, rule.otherwise):
+            if masker is None or isinstance(masker, (Keep, Drop)):
+                continue
+            named = domains_used(masker) if rule.domain is None else ((rule.domain, masker), *domains_used(masker))
+            for domain, used in named:
+                if is_keyed(used) and masks.setdefault(domain, used) != used:
+                    raise PlanError(
+                        f"the domain {domain!r} has two masks or parameter sets ({masks[domain].name}, {used.name})",
+                        hint="give each its own domain, or the same mask with the same parameters",
+                    )
 
 
 def redact() -> Masker:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from dmengine.arrow import flat, plain_type
 from dmengine.conditions import Aligned, evaluate
 from dmengine.contexts import Context
 from dmengine.counts import Counts, FieldCounts
-from dmengine.decisions import Action, Decision
+from dmengine.decisions import Action, Decision, works_on_columns
 from dmengine.errors import MaskError, at
 from dmengine.keyring import Key
 from dmengine.planning import PartPlan, reading_mark, unlisted_error
@@ -32,12 +33,33 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """Where values that a mask of whole columns sees come from: a field, a branch of its rule, a type, a batch."""
+
+    path: str
+    branch: Literal["mask", "otherwise"]
+    kind: str
+    first_row: int
+
+
+Gathered = dict[Slot, tuple[Call, Selection]]
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
-    """Masks the batches of one part. Pure: the result depends on plan, key, part and values alone."""
+    """Masks the batches of one part. Pure: the result depends on plan, key, part and values alone.
+
+    Attributes:
+        plan: What happens to each field.
+        key: The root key.
+        part: The part's id.
+        columns: What masks of whole columns made of the part, batch by batch (`columns.hold`).
+    """
 
     plan: PartPlan
     key: Key = field(repr=False)
     part: str
+    columns: Mapping[Slot, pa.Array] = field(default_factory=dict, repr=False)
 
     def mask(self, batch: Batch) -> tuple[Records, Counts]:
         """Mask one batch; return the masked records and what was counted.
@@ -53,6 +75,17 @@ class Engine:
             with at(part=self.part, field=str(decision.path)):
                 records = self._one(decision, batch, records, counts)
         return records, counts
+
+    def gather(self, batch: Batch) -> Gathered:
+        """Collect the original values of a batch that masks of whole columns will see; mask nothing."""
+        gathered: Gathered = {}
+        for decision in self.decisions(batch.records) if batch.records.num_rows else ():
+            if works_on_columns(decision.rule) and isinstance(decision.action, Masker):
+                with at(part=self.part, field=str(decision.path)):
+                    pass_ = _Gathering(self, decision, decision.action, batch, Counts(), gathered)
+                    for found in batch.records.select(decision.path):
+                        pass_.selection(found)
+        return gathered
 
     def decisions(self, records: Records) -> Iterable[Decision]:
         """Say what happens to each field of a batch; refuse a document with a field that no rule names."""
@@ -123,7 +156,7 @@ class _FieldPass:
         chosen = evaluate(rule.when, lambda name: self._beside(here, name), len(here.values))
         assert rule.otherwise is not None  # rules that do not say what happens to the rest are refused
         yes = self._action(self.masker, _filtered(here, chosen))
-        no = self._action(rule.otherwise, _filtered(here, ~chosen))
+        no = self._action(rule.otherwise, _filtered(here, ~chosen), "otherwise")
         return here.with_values(_merged(chosen, yes, no))
 
     def _beside(self, here: Selection, name: str) -> list[Aligned]:
@@ -133,7 +166,7 @@ class _FieldPass:
             self.counts.matched.add(reading_mark(self.decision.rule_id, name))
         return found
 
-    def _action(self, action: Action, here: Selection) -> pa.Array:
+    def _action(self, action: Action, here: Selection, branch: Literal["mask", "otherwise"] = "mask") -> pa.Array:
         """Keep or mask the values of a selection."""
         if isinstance(action, Keep):
             self.field.seen += len(here.values)
@@ -149,7 +182,13 @@ class _FieldPass:
         call = Call(action, self.decision, planned, limits, self._contexts(action, here))
         if planned.action == "mismatch" or pa.types.is_nested(here.values.type):
             return refuse(call, here.values, self.field)
-        return apply(call, here.values, self.field)
+        return self._masked(call, here, Slot(str(path), branch, str(here.values.type), self.batch.first_row))
+
+    def _masked(self, call: Call, here: Selection, slot: Slot) -> pa.Array:
+        """Mask the values now, or return what a mask of the whole column has made of them."""
+        if call.masker.scope != "column" or len(here.values) == 0:
+            return apply(call, here.values, self.field)
+        return self.engine.columns[slot]
 
     def _contexts(self, masker: Masker, here: Selection) -> Callable[[Positions | None], Context]:
         """Return a maker of contexts for the values of `here`, or for those that `kept` points at."""
@@ -169,6 +208,18 @@ class _FieldPass:
             return Context(key, domain, place, rows + self.batch.first_row, elements, reader)
 
         return make
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathering(_FieldPass):
+    """The same way without masking: it stops at the masks of whole columns, and notes what they will see."""
+
+    gathered: Gathered
+
+    def _masked(self, call: Call, here: Selection, slot: Slot) -> pa.Array:
+        if call.masker.scope == "column":
+            self.gathered[slot] = (call, here)
+        return pa.nulls(len(here.values), call.planned.out.type)
 
 
 def _taken(here: Selection, index: Positions) -> Selection:

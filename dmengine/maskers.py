@@ -14,11 +14,14 @@ from dmengine_maskers.dates import DateShift
 from dmengine_maskers.email import Email
 from dmengine_maskers.format_string import FormatString
 from dmengine_maskers.fpe import Fpe
+from dmengine_maskers.fpe_date import FpeDate
 from dmengine_maskers.from_field import FromField
 from dmengine_maskers.geo import GeohashTruncate, GeoJitter
 from dmengine_maskers.hipaa import AgeCap, Zip3
 from dmengine_maskers.iban import Iban
 from dmengine_maskers.imitate import Imitate
+from dmengine_maskers.inside import Inside
+from dmengine_maskers.json_mask import Json
 from dmengine_maskers.lookup import Lookup
 from dmengine_maskers.lorem import Lorem
 from dmengine_maskers.names import FirstName, LastName
@@ -32,16 +35,21 @@ from dmengine_maskers.random_text import RandomText
 from dmengine_maskers.redact import Redact
 from dmengine_maskers.regex_replace import RegexReplace
 from dmengine_maskers.rounding import Rescale, Round
+from dmengine_maskers.scrub import Find, Scrub
 from dmengine_maskers.set_checksum import SetChecksum
 from dmengine_maskers.shaping import Case, Pad, Substring, Truncate
 from dmengine_maskers.template import Template
+from dmengine_maskers.tokenize import Tokenize
 from dmengine_maskers.tokens import Hash
+from dmengine_maskers.xml_mask import Xml
 
 __all__ = [
     "AgeCap", "BottomCode", "Bucket", "Case", "Chain", "CharacterMask", "Choice", "Concat", "CreditCard",
-    "DateShift", "DateTruncate", "Ean", "Email", "FirstName", "Fixed", "FormatString", "Fpe", "FromField",
-    "GeoJitter", "GeohashTruncate", "Hash", "Iban", "Imitate", "Isbn", "KeepAge", "KeepYear", "LastName", "Lookup",
+    "DateShift", "DateTruncate", "Ean", "Email", "Find", "FirstName", "Fixed", "FormatString", "Fpe", "FpeDate",
+    "FromField",
+    "GeoJitter", "GeohashTruncate", "Hash", "Iban", "Imitate", "Inside", "Isbn", "Json", "KeepAge", "KeepYear",
+    "LastName", "Lookup",
     "Lorem", "MicroAggregate", "NationalId", "Noise", "Null", "Number", "Pad", "PanTruncate", "RandomBoolean",
-    "RandomDate", "RandomText", "Redact", "RegexReplace", "Rescale", "Round", "SetChecksum", "Shuffle",
-    "Substring", "Template", "TopCode", "Truncate", "Vin", "Zip3",
+    "RandomDate", "RandomText", "Redact", "RegexReplace", "Rescale", "Round", "Scrub", "SetChecksum", "Shuffle",
+    "Substring", "Template", "Tokenize", "TopCode", "Truncate", "Vin", "Xml", "Zip3",
 ]  # fmt: skip

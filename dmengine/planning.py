@@ -10,12 +10,31 @@ import pyarrow as pa
 
 from dmengine.arrow import plain_type
 from dmengine.conditions import fields as condition_fields
-from dmengine.decisions import Decision, Planned, Rulebook, candidates, rule_places, unlisted_yaml
+from dmengine.decisions import (
+    Decision,
+    Planned,
+    Rulebook,
+    candidates,
+    check_domains,
+    rule_places,
+    unlisted_yaml,
+    works_on_columns,
+)
 from dmengine.errors import DmengineError, PlanError, at
+from dmengine.maskfindings import mask_findings, too_large
 from dmengine.paths import FieldPath
 from dmengine.records import schema_fields, schema_with
 from dmengine.rules import Drop, Keep, Rule, Ruleset
-from dmengine.spi import Described, Finding, Limits, Masker, Severity, TargetLimits, fields_read, is_keyed
+from dmengine.spi import (
+    Described,
+    Finding,
+    Limits,
+    Masker,
+    Severity,
+    TargetLimits,
+    fields_read,
+    is_keyed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +57,13 @@ class PartPlan:
     schema_out: pa.Schema | None
     steps: tuple[FieldStep, ...] = ()
     matched: frozenset[str] = frozenset()
+
+    @property
+    def works_on_columns(self) -> bool:
+        """Whether a mask needs the values of the whole part at once."""
+        if self.schema_in is None:
+            return any(works_on_columns(rule) for _, rule in self.rulebook.rules)
+        return any(works_on_columns(step.decision.rule) for step in self.steps)
 
 
 def plan_part(
@@ -124,8 +150,8 @@ def _step_problems(
 ) -> Iterable[str]:
     path, rule = decision.path, decision.rule
     masker = decision.masker
-    if masker is not None and masker.scope == "column":
-        yield f"{path}: {masker.name} works on whole columns, which this version does not run"
+    if masker is not None and masker.scope == "column" and fields_read(masker):
+        yield f"{path}: {masker.name} works on whole columns, where no other field can be read"
     if container and masker is not None and masker.name != "redact":
         yield f"{path} is a {given.type} and {masker.name} masks single values: name what is inside ({path}.member)"
     if container and masker is not None and rule.when is not None:
@@ -189,23 +215,6 @@ def unlisted_error(paths: list[FieldPath]) -> PlanError:
         f"no rule covers: {', '.join(map(str, paths))}",
         hint='add keep("...", because="...") or a mask for each; in YAML:\n' + unlisted_yaml(paths),
     )
-
-
-def check_domains(rules: Iterable[Rule]) -> None:
-    """Refuse one domain with two masks or parameter sets: its values would not match each other."""
-    masks: dict[str, Masker] = {}
-    for rule in rules:
-        for masker in (rule.mask, rule.otherwise):
-            if rule.domain is None or masker is None or isinstance(masker, (Keep, Drop)):
-                continue
-            if not is_keyed(masker):
-                continue
-            if masks.setdefault(rule.domain, masker) != masker:
-                raise PlanError(
-                    f"the domain {rule.domain!r} has two masks or parameter sets "
-                    f"({masks[rule.domain].name}, {masker.name})",
-                    hint="give each its own domain, or the same mask with the same parameters",
-                )
 
 
 # ------------------------------------------------------------------------------------------ the whole plan
@@ -291,8 +300,11 @@ def make_plan(
         except DmengineError as error:
             findings.append(_as_finding("error", error))
             continue
-        for line in decisions:
+        for decision, given, line in decisions:
             lines.setdefault((line.dataset, line.field), line)
+            findings += mask_findings(decision, given)
+        if plan.works_on_columns and (finding := too_large(info)):
+            findings.append(finding)
         matched |= plan.matched
     findings += _whole_findings(ruleset, described, matched, findings)
     unique = tuple(dict.fromkeys(findings))
@@ -303,14 +315,14 @@ def make_plan(
     )  # fmt: skip
 
 
-def _decisions(plan: PartPlan, paths: Iterable[FieldPath]) -> list[PlannedField]:
+def _decisions(plan: PartPlan, paths: Iterable[FieldPath]) -> list[tuple[Decision, pa.Field | None, PlannedField]]:
     if plan.schema_in is not None:
-        return [_line(plan, s.decision, str(s.given.type), s) for s in plan.steps]
+        return [(s.decision, s.given, _line(plan, s.decision, str(s.given.type), s)) for s in plan.steps]
     decisions = [(path, plan.rulebook.decide(path)) for path in paths]
     unlisted = [path for path, decision in decisions if decision is None]
     if unlisted:
         raise unlisted_error(unlisted)
-    return [_line(plan, d, "document", None) for _, d in decisions if d is not None]
+    return [(d, None, _line(plan, d, "document", None)) for _, d in decisions if d is not None]
 
 
 def _line(plan: PartPlan, decision: Decision, type_in: str, step: FieldStep | None) -> PlannedField:

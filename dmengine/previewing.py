@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dmengine.arrow import NUMBER, flat, is_text
-from dmengine.decisions import Decision
+from dmengine.columns import masked_columns
+from dmengine.counts import Counts
+from dmengine.decisions import Decision, works_on_columns
 from dmengine.engine import Batch, Engine
 from dmengine.errors import PlanError, shielded
 from dmengine.keyring import Key
@@ -24,6 +26,7 @@ from dmengine.tables import Document, Table
 
 _LONGEST = 40
 _SAME = "(as it was)"
+_REAL = "(another record's value)"
 _SIGNS = ((r"\p{Lu}", "A"), (r"\p{Ll}", "a"), (r"\p{Nd}", "9"), (r"[^\p{L}\p{Nd}\p{P}\p{S}\p{Z}]", "?"))
 
 
@@ -89,6 +92,8 @@ def _preview(source: Source, dataset: str, ruleset: Ruleset, key: Key, rows: int
     engine = Engine(plan, key, dataset)
     if first is None:
         return Table(dataset, ("no records",), [])
+    if plan.works_on_columns:
+        engine = masked_columns(engine, [Batch(first, 0)], Counts())
     masked, _ = engine.mask(Batch(first, 0))
     count = min(rows, first.num_rows)
     fields = [f for decision in engine.decisions(first) if (f := _field(decision, first, masked, count))]
@@ -108,11 +113,20 @@ def _field(
         return None
     shapes, originals = (_by_record(before.select(path), count, show) for show in (shape, _texts))
     masked = _by_record(after.select(path), count, _texts)
+    real = _real(decision, before)
     safe = [
-        [_SAME if text is not None and text in old else text for text in new]
+        [_SAME if text is not None and text in old else _REAL if text in real else text for text in new]
         for old, new in zip(originals, masked, strict=True)
     ]
-    return str(path), decision.action.name, _joined(shapes), _joined(safe)
+    name = decision.action.name + (" (of these records alone)" if works_on_columns(decision.rule) else "")
+    return str(path), name, _joined(shapes), _joined(safe)
+
+
+def _real(decision: Decision, before: Records) -> set[str | None]:
+    """Return the originals that a mask of a whole column may have put into other records."""
+    if not works_on_columns(decision.rule):
+        return set()
+    return {text for found in before.select(decision.path) for text in _texts(found.values)} - {None}
 
 
 def _by_record(

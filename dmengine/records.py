@@ -57,6 +57,11 @@ class TableRecords:
         """How many records the batch has."""
         return int(self.batch.num_rows)
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its values take in memory."""
+        return int(self.batch.nbytes)
+
     def fields(self, opened: Iterable[FieldPath] = ()) -> Iterable[FieldPath]:
         """Name the leaves, and the containers that hold none of the `opened` paths.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 from dmengine.conditions import Condition
 from dmengine.errors import PlanError
@@ -13,6 +13,9 @@ from dmengine.globs import glob_matches
 from dmengine.paths import FieldPath
 from dmengine.plainform import fingerprint_of
 from dmengine.spi import Masker
+
+if TYPE_CHECKING:
+    from dmengine.datamasque import Imported
 
 Normalize = Literal["trim", "casefold", "nfc"]
 ReadAs = Literal["integer", "number", "date", "timestamp", "boolean"]
@@ -232,6 +235,17 @@ class Ruleset:
         from dmengine.rulefile import load_ruleset  # a program that writes its rules in Python needs no YAML
 
         return load_ruleset(source)
+
+    @staticmethod
+    def from_datamasque(source: str | Path) -> Imported:
+        """Import a ruleset of DataMasque, from a file or from its text; with a list of what could not be carried.
+
+        Raises:
+            RulesetError: it is no YAML, or no ruleset of DataMasque.
+        """
+        from dmengine.datamasque import import_datamasque
+
+        return import_datamasque(source)
 
     def to_yaml(self) -> str:
         """Return the YAML that reads back as this ruleset.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
@@ -33,7 +33,7 @@ Scope = Literal["value", "row", "column"]
 __all__ = [
     "DatasetInfo", "Described", "Finding", "Format", "Leftovers", "Limits", "MaskContext", "Masker", "Outcome", "Part",
     "Positions", "RecordStream", "Records", "RunInfo", "Scope", "Sealed", "Selection", "Severity", "Sink", "Source",
-    "Store", "TargetLimits", "Uniqueness", "Words", "fields_read", "is_keyed",
+    "Store", "TargetLimits", "Uniqueness", "Words", "domains_used", "fields_read", "findings_of", "is_keyed",
 ]  # fmt: skip
 
 
@@ -68,6 +68,10 @@ class MaskContext(Protocol):
         """Report the values that this mask cannot take; what it returns there is thrown away."""
         ...
 
+    def in_domain(self, domain: str) -> MaskContext:
+        """Return the context of another domain, with mismatches of its own: for values found inside of a value."""
+        ...
+
 
 @runtime_checkable
 class Masker(Protocol):
@@ -76,8 +80,12 @@ class Masker(Protocol):
     The engine calls `mask` with values that hold no nulls and no dictionary, perhaps only with the
     distinct ones (scope "value"), and puts nulls and duplicates back.
 
-    Two more things a masker may declare: `keyed = False` where the key has no say in the result, and
-    `reads`, the names of the fields that it asks for by `ctx.beside`.
+    Three more things a masker may declare: `keyed = False` where the key has no say in the result; `reads`, the
+    names of the fields that it asks for by `ctx.beside`; and `domains`, pairs of the domains that it asks for by
+    `ctx.in_domain` with the masks that it uses there.
+
+    One that a person should be warned of, or whose domain is small, may have `findings(field)`: what the plan is to
+    say of it for a field of this type (null, where documents say for themselves what they hold).
     """
 
     @property
@@ -124,12 +132,26 @@ def fields_read(masker: Masker) -> tuple[str, ...]:
     return tuple(getattr(masker, "reads", ()))
 
 
+def findings_of(masker: Masker, field: pa.Field) -> tuple[Finding, ...]:
+    """Return what a mask has to say of itself in a plan: its warnings, and the size of a small domain."""
+    said: Callable[[pa.Field], Iterable[Finding]] | None = getattr(masker, "findings", None)
+    return tuple(said(field)) if said is not None else ()
+
+
+def domains_used(masker: Masker) -> tuple[tuple[str, Masker], ...]:
+    """Name the domains that a mask works in beside its rule's own, each with the mask that it uses there."""
+    return tuple(getattr(masker, "domains", ()))
+
+
 # ---------------------------------------------------------------------------------------------- records
 
 
 @runtime_checkable
 class Records(Protocol):
-    """A batch of records, in the form its format keeps. Immutable: changes return a new batch."""
+    """A batch of records, in the form its format keeps. Immutable: changes return a new batch.
+
+    It may say by `nbytes` how much memory it takes, for masks of whole columns, which hold all batches of a part.
+    """
 
     @property
     def num_rows(self) -> int:

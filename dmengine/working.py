@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from dmengine.columns import hold
 from dmengine.counts import Counts
 from dmengine.engine import Batch, Engine
 from dmengine.errors import MaskError, at, shielded
@@ -96,7 +97,7 @@ def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[i
     with (
         ThreadPoolExecutor(task.threads, thread_name_prefix="dmengine-mask") as pool,
         closing(read_ahead(_numbered(stream.batches), AHEAD)) as batches,
-        closing(ordered_map(engine.mask, batches, pool, task.threads + 1)) as results,
+        closing(_results(engine, batches, counts, pool, task.threads)) as results,
     ):
 
         def masked() -> Iterator[Records]:
@@ -106,6 +107,14 @@ def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[i
                 yield records
 
         return task.sink.write(task.journal, task.part, replace(stream, batches=masked(), schema=plan.schema_out))
+
+
+def _results(
+    engine: Engine, batches: Iterator[Batch], counts: Counts, pool: Executor, threads: int
+) -> Generator[tuple[Records, Counts], None, None]:
+    """Mask batches in a pool, in order; where a mask needs the whole part, once all of it is read."""
+    ready, given = hold(engine, batches, counts)
+    yield from ordered_map(ready.mask, iter(given), pool, threads + 1)
 
 
 def _numbered(batches: Iterator[Records]) -> Iterator[Batch]:

@@ -10,8 +10,26 @@ import pyarrow.compute as pc
 import pytest
 
 import dmengine as dm
+from dmengine.columns import hold
+from dmengine.counts import Counts
+from dmengine.engine import Batch, Engine
 from dmengine.errors import DmengineError, MaskError, PlanError
-from dmengine.maskers import CharacterMask, DateShift, Email, FirstName, Fixed, Fpe, Hash, Null, Number, Redact
+from dmengine.maskers import (
+    CharacterMask,
+    DateShift,
+    Email,
+    FirstName,
+    Fixed,
+    Fpe,
+    Hash,
+    MicroAggregate,
+    Null,
+    Number,
+    Redact,
+    Shuffle,
+)
+from dmengine.planning import plan_part
+from dmengine.records import TableRecords
 from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
 
 
@@ -326,3 +344,74 @@ def test_character_mask_keeps_the_type_of_large_and_view_strings(key: dm.Key) ->
 
         assert got.schema == table.schema
         assert got["x"].to_pylist() == ["s*****", None]
+
+
+COLUMNS = [dm.Rule("name", Shuffle()), dm.Rule("n", MicroAggregate(k=3))]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_masks_of_whole_columns_see_all_batches_at_once(key: dm.Key, size: int) -> None:
+    """However a part is cut into batches, a column is masked as a whole; nulls stay where they are."""
+    table = pa.table({"name": ["a", "b", None, "d", "e"], "n": [1, 2, 3, 10, 14]})
+    cut = pa.Table.from_batches(table.to_batches(max_chunksize=size))
+
+    got = mask(cut, COLUMNS, key).to_pydict()
+
+    assert got == mask(table, COLUMNS, key).to_pydict()
+    assert sorted(filter(None, got["name"])) == ["a", "b", "d", "e"]
+    assert got["name"][2] is None
+    assert got["n"] == [6] * 5
+
+
+def test_masks_of_whole_columns_work_in_lists_and_dictionaries(key: dm.Key) -> None:
+    """Elements of lists and values of dictionary columns are dealt out over all records."""
+    tags = [[{"tag": f"t{2 * i}"}, {"tag": f"t{2 * i + 1}"}] for i in range(20)]
+    table = pa.table({"tags": tags, "name": pa.array([f"n{i % 7}" for i in range(20)]).dictionary_encode()})
+    cut = pa.Table.from_batches(table.to_batches(max_chunksize=6))
+
+    got = mask(cut, [dm.Rule("tags[*].tag", Shuffle()), dm.Rule("name", Shuffle())], key)
+
+    dealt = [element["tag"] for row in got["tags"].to_pylist() for element in row]
+    assert got.schema == table.schema
+    assert dealt != [element["tag"] for row in tags for element in row]
+    assert sorted(dealt) == sorted(element["tag"] for row in tags for element in row)
+    assert sorted(got["name"].to_pylist()) == sorted(table["name"].to_pylist())
+
+
+def test_masks_of_whole_columns_keep_to_their_condition(key: dm.Key) -> None:
+    """Only the values for which the condition holds are dealt out, among themselves; the rest gets the other mask."""
+    table = pa.table({"kind": ["a", "b"] * 10, "n": list(range(20))})
+    cut = pa.Table.from_batches(table.to_batches(max_chunksize=7))
+    rule = dm.Rule("n", Shuffle(), when=dm.field("kind") == "a", otherwise=Number(100, 100))
+
+    got = mask(cut, [rule, dm.keep("kind", because="test")], key)["n"].to_pylist()
+
+    assert got[1::2] == [100] * 10
+    assert got[::2] != list(range(0, 20, 2))
+    assert sorted(got[::2]) == list(range(0, 20, 2))
+
+
+def test_a_whole_column_that_its_mask_cannot_take_follows_on_mismatch(key: dm.Key) -> None:
+    """A column with fewer values than micro_aggregate needs is refused, or hidden, as the rule says."""
+    table = pa.Table.from_batches(pa.table({"n": [1, 2, 3]}).to_batches(max_chunksize=2))
+
+    got = mask(table, [dm.Rule("n", MicroAggregate(k=5), on_mismatch="null")], key)["n"].to_pylist()
+
+    assert got == [None, None, None]
+    with pytest.raises(MaskError, match="micro_aggregate cannot take 3 of the values") as caught:
+        mask(table, [dm.Rule("n", MicroAggregate(k=5))], key)
+    assert caught.value.place["field"] == "n"
+
+
+def test_a_part_too_large_to_hold_is_refused_and_says_what_to_do(key: dm.Key) -> None:
+    """Batches are held up to a limit; beyond it the error names the part, and nothing is masked."""
+    table = pa.table({"name": ["a" * 100] * 100})
+    engine = Engine(plan_part(dm.Ruleset([dm.Rule("name", Shuffle())]), "t", table.schema), key, "t")
+    batches = [Batch(TableRecords(batch), 0) for batch in table.to_batches(max_chunksize=10)]
+
+    with pytest.raises(MaskError, match="holds a part in memory") as caught:
+        hold(engine, batches, Counts(), limit=5000)
+
+    assert "smaller objects" in caught.value.hint
+    assert caught.value.place["part"] == "t"
+    assert hold(engine, batches, Counts(), limit=20_000)[0].columns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 import dmengine as dm
 from dmengine.connectors import LocalFiles
 from dmengine.errors import PlanError
-from dmengine.maskers import DateShift, Email, Fpe, Hash, Redact
+from dmengine.maskers import DateShift, Email, Fpe, Hash, MicroAggregate, PanTruncate, Redact, SetChecksum, Shuffle
+from dmengine.planning import make_plan
+from dmengine.spi import TargetLimits
 
 PEOPLE = b"id,email\n1,ann@x.org\n2,bob@x.org\n"
 RULES = dm.Ruleset([dm.Rule("email", Email(), domain="person.email"), dm.keep("id", because="surrogate key")])
@@ -175,3 +179,82 @@ def test_the_plan_reads_as_text_json_markdown_and_html(tmp_path: Path, key: dm.K
     assert "| people.csv |" in view.to_markdown() or "| * | email |" in view.to_markdown()
     assert "<table>" in view.to_html()
     assert "<html" not in view._repr_html_()
+
+
+COLUMNS = dm.Ruleset([dm.Rule("email", Shuffle()), dm.Rule("id", MicroAggregate(k=2), as_="integer")])
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_masks_of_whole_columns_run_over_every_batch_of_a_part(tmp_path: Path, key: dm.Key, form: str) -> None:
+    """A file of many batches is masked as one column, by many threads, in the order of its records."""
+    count = 60_000
+    line = b"%d,user%d@x.org\n" if form == "csv" else b'{"id": "%d", "email": "user%d@x.org"}\n'
+    body = b"".join([b"id,email\n" * (form == "csv"), *(line % (i, i) for i in range(count))])
+    source = folder(tmp_path / "in", **{f"people_{form}": body})
+
+    report = dm.run(source, LocalFiles(tmp_path / "out"), COLUMNS, key, workers=4)
+
+    got = (tmp_path / "out" / f"people.{form}").read_bytes()
+    emails = re.findall(rb"user\d+@x.org", got)
+    ids = [int(n) for n in re.findall(rb"^\D*(\d+)", got, re.MULTILINE)]
+    assert emails != [b"user%d@x.org" % i for i in range(count)]
+    assert sorted(emails) == sorted(b"user%d@x.org" % i for i in range(count))
+    assert ids == sorted(ids)
+    assert len(set(ids)) == count // 2
+    assert {f.field: (f.seen, f.masked) for f in report.fields} == {"email": (count, count), "id": (count, count)}
+
+
+def test_a_plan_warns_of_real_values_and_of_whole_columns(tmp_path: Path, key: dm.Key) -> None:
+    """Masks say themselves what a person should know: that real values stay, and that the object decides."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE)
+
+    view = dm.plan(source, LocalFiles(tmp_path / "out"), COLUMNS, key)
+
+    warnings = [f"{f.where}: {f.message}" for f in view.plan.findings if f.severity == "warning"]
+    assert view.ok
+    assert any(w.startswith("email: shuffle leaves every real value in the data") for w in warnings)
+    assert any(w.startswith("email: shuffle masks each object or table as a whole") for w in warnings)
+    assert any(w.startswith("id: micro_aggregate shows the real value") for w in warnings)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (dm.Rule("id", SetChecksum("luhn")), "set_checksum alone hides nothing"),
+        (dm.Rule("id", PanTruncate()), "pan_truncate keeps up to 10 real digits"),
+        (dm.Rule("id", Fpe(minimum=0, maximum=99, allow_small_domain=True), as_="integer"), "small domain: 100 values"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else value.mask.name,
+)
+def test_a_plan_says_what_a_mask_says_of_itself(tmp_path: Path, key: dm.Key, rule: dm.Rule, message: str) -> None:
+    """Warnings of masks are findings with the field; a chain in which the mask is a step has none."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE)
+    rules = dm.Ruleset([rule, dm.Rule("email", Redact())])
+
+    found = dm.plan(source, LocalFiles(tmp_path / "out"), rules, key).plan.findings
+
+    assert [f.where for f in found if message in f.message] == ["id"]
+
+
+def test_a_plan_refuses_an_object_too_large_to_hold(tmp_path: Path, key: dm.Key) -> None:
+    """What is sure not to fit in memory is refused before the run; masks of single values are not concerned."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE)
+    described = source.describe()
+    big = replace(described, datasets=tuple(replace(info, size=1 << 40) for info in described.datasets))
+
+    whole = make_plan(big, "", TargetLimits(), COLUMNS, "", {}).errors
+    single = make_plan(big, "", TargetLimits(), RULES, "", {}).errors
+
+    assert [f.where for f in whole] == ["people.csv"]
+    assert "256 MiB" in whole[0].message
+    assert single == ()
+
+
+def test_a_preview_shows_no_real_value_that_a_shuffle_has_dealt_out(tmp_path: Path, key: dm.Key) -> None:
+    """Shuffled values are real ones, so a preview names them as such, and says that it saw a sample only."""
+    source = folder(tmp_path / "in", people_csv=PEOPLE)
+
+    shown = str(dm.preview(source, dm.Ruleset([dm.Rule(["email", "id"], Shuffle())]), key))
+
+    assert "@x.org" not in shown
+    assert "shuffle (of these records alone)" in shown

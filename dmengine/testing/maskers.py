@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dmengine.arrow import NUMBER, flat, is_text
 from dmengine.errors import DmengineError, PlanError
-from dmengine.spi import Limits, Masker, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, Masker, Scope, Uniqueness, findings_of
 from dmengine.testing.context import Setting, Values, as_array, mask_array, unmask_array
 
 KINDS = (
@@ -207,9 +207,22 @@ def refuses_in_order(subject: Subject) -> None:
     subject.require(repr(fresh) == repr(subject.masker), "repr() holds its parameters, and nothing it has seen")
 
 
+def warns_in_order(subject: Subject) -> None:
+    """What it says of itself in a plan is the same every time, for any type of field, and tells no value."""
+    values = {value for value in subject.values.to_pylist() if isinstance(value, str) and len(value) > 6}
+    for kind in (pa.null(), *KINDS, subject.values.type):
+        field = pa.field("value", kind)
+        said = findings_of(subject.masker, field)
+        subject.require(all(isinstance(finding, Finding) for finding in said), "findings() yields findings")
+        subject.require(said == findings_of(subject.masker, field), "findings() answers alike every time")
+        told = [f"{finding.message} {finding.hint}" for finding in said]
+        subject.require(not any(value in text for value in values for text in told), "no finding holds a value")
+
+
 CHECKS: tuple[Callable[[Subject], None], ...] = (
     keeps_the_protocol, is_a_value, keeps_its_plan, keeps_the_length, keeps_nulls, ignores_batches, ignores_order,
     ignores_dictionaries, repeats_itself, is_consistent, is_injective, comes_back, fits_its_limits, refuses_in_order,
+    warns_in_order,
 )  # fmt: skip
 """What `check_masker` checks, in this order; each is one promise."""
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Literal
 import numpy as np
 import pyarrow as pa
 
-from dmengine.spi import Limits, MaskContext, Positions, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, MaskContext, Positions, Scope, Uniqueness
 from dmengine_maskers.checksums import Luhn
 from dmengine_maskers.forms import Form, form
 from dmengine_maskers.identifiers import Scheme, mask_identifiers, require_identifier
@@ -67,6 +67,12 @@ class CreditCard:
             raise wrong_option(self.name, "keep_prefix and keep_last", kept, "keep fewer, or set allow_small_domain")
         require_identifier(self.name, self._scheme(), field)
         return field
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say how many numbers there are to choose from, where they are few."""
+        if self.allow_small_domain:
+            hint = "keep fewer digits: the fewer numbers there are, the sooner pairs of number and mask tell the rest"
+            yield Finding("warning", f"credit_card chooses among {self.domain_size:,} numbers of 16 digits", hint=hint)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return card numbers."""

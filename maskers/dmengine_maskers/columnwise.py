@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
 
 from dmengine.arrow import NumberType, is_number
-from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, MaskContext, Scope, Uniqueness
 from dmengine_maskers import exact
 from dmengine_maskers.calendar_days import from_ticks, ticks_of
 from dmengine_maskers.kinds import wrong_option, wrong_type
 from dmengine_maskers.measuring import divided
+
+_RARE: Final = "use it only where a value alone tells nobody's secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class Shuffle:
         if pa.types.is_nested(field.type):
             raise wrong_type(self.name, "single values", field, "name the fields inside it")
         return field
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say that real values stay."""
+        yield Finding("warning", "shuffle leaves every real value in the data, at another record", hint=_RARE)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the values in another order."""
@@ -74,6 +81,10 @@ class MicroAggregate:
         if isinstance(kind, NumberType) or not (is_number(kind) or dated):
             raise wrong_type(self.name, "numbers and dates of tables", field, "use bucket or round")
         return field
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say when real values stay."""
+        yield Finding("warning", "micro_aggregate shows the real value wherever k neighbours are equal", hint=_RARE)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return means of groups; a column with fewer than k values is a mismatch as a whole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
@@ -12,21 +13,23 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.arrow import is_text, text_from_matrix
+from dmengine.arrow import is_text
 from dmengine.errors import PlanError
 from dmengine.prf import below
-from dmengine.spi import Limits, MaskContext, Scope, Uniqueness, Words
+from dmengine.spi import Finding, Limits, MaskContext, Scope, Uniqueness, Words
 from dmengine_maskers import corpora
+from dmengine_maskers.capacity import capacity_finding
+from dmengine_maskers.handles import write_digits
 from dmengine_maskers.kinds import require_room, wrong_option, wrong_type
 
 SAFE_DOMAINS: Final = ("example.com", "example.net", "example.org")
 """Reserved by RFC 2606: no mail to them is ever delivered."""
 
 DIGITS: Final = 8
+UNIQUE_DIGITS: Final = 12
 FEWEST_NAMES: Final = 50
 
 _DOMAIN = re.compile(r"(?=.{4,253}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", re.ASCII)
-_FOUR_DIGITS = np.frombuffer("".join(f"{n:04d}" for n in range(10_000)).encode(), np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +38,33 @@ class Email:
 
     `mail_domain` is `"safe"` (example.com, example.net or example.org, chosen by key), `"keep"` (the value's own; a
     value without one is a mismatch), or a domain of yours. No address is longer than `max_bytes`: shorter names are
-    taken, and with `"keep"` a value whose domain leaves no room is a mismatch.
+    taken, and with `"keep"` a value whose domain leaves no room is a mismatch. With `unique` it has twelve digits: so
+    many addresses that two values hardly ever share one (see `capacity`).
 
     >>> from dmengine.testing.context import mask_values
     >>> mask_values(Email(), ["alice@corp.com", None])
     ['austin.meza02138007@example.org', None]
+    >>> mask_values(Email(unique=True), ["alice@corp.com"])
+    ['austin.meza021380077050@example.org']
     >>> mask_values(Email(mail_domain="keep"), ["alice@corp.com"])
     ['austin.meza02138007@corp.com']
     """
 
     mail_domain: str = "safe"
     max_bytes: int = 254  # the longest address that SMTP carries: RFC 5321, 4.5.3.1.3
+    unique: bool = False
 
     name: ClassVar[str] = "email"
     consistent: ClassVar[bool] = True
     uniqueness: ClassVar[Uniqueness] = "unknown"
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
+
+    @property
+    def capacity(self) -> int:
+        """How many addresses there are to choose from; with a domain that is kept, of each domain."""
+        first, last, ends = self._parts()
+        return int(len(first) * len(last) * 10 ** self._digits() * (1 if self.mail_domain == "keep" else len(ends)))
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, a domain that is none, and a target too narrow."""
@@ -60,18 +73,23 @@ class Email:
         if self.mail_domain not in ("safe", "keep") and not _DOMAIN.fullmatch(self.mail_domain):
             wanted = 'be "safe", "keep" or a domain name'
             raise wrong_option(self.name, "mail_domain", wanted, 'such as "mail.example.com"')
-        longest = self.max_bytes if self.mail_domain == "keep" else sum(map(corpora.longest, self._parts())) + DIGITS
+        longest = self.max_bytes if self.mail_domain == "keep" else sum(map(corpora.longest, self._parts())) + self._digits()
         require_room(self.name, longest, limits, f"give max_bytes={limits.max_bytes}")
         return field
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say how many addresses there are, where they should differ."""
+        if self.unique:
+            yield from capacity_finding(self.name, self.capacity)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return addresses."""
         bits = ctx.bits(values, self.name)
         if self.mail_domain != "keep":
-            return _made(bits, *self._parts()).cast(values.type)
+            return _made(bits, *self._parts(), self._digits()).cast(values.type)
         domains, missing = _domains_of(values)
         first, last, _ = self._parts()
-        local = _made(bits, first, last, None).cast(values.type)
+        local = _made(bits, first, last, None, self._digits()).cast(values.type)
         masked = pc.binary_join_element_wise(local, domains, pa.scalar("@", values.type))
         too_long = pc.greater(pc.binary_length(masked), self.max_bytes).to_numpy(zero_copy_only=False)
         if (missing | too_long).any():
@@ -83,29 +101,33 @@ class Email:
         domains = SAFE_DOMAINS if self.mail_domain == "safe" else (self.mail_domain,)
         ends = pa.array([f"@{domain}" for domain in domains])
         if self.mail_domain == "keep":  # half of the address is for the names, and half for the domain
-            return *_names(self.max_bytes // 2 - DIGITS), ends
-        return *_names(self.max_bytes - DIGITS - corpora.longest(ends)), ends
+            return *_names(self.max_bytes // 2 - self._digits()), ends
+        return *_names(self.max_bytes - self._digits() - corpora.longest(ends)), ends
+
+    def _digits(self) -> int:
+        return UNIQUE_DIGITS if self.unique else DIGITS
 
 
-def _made(bits: Words, first: pa.Array, last: pa.Array, ends: pa.Array | None) -> pa.Array:
+def is_domain(text: str) -> bool:
+    """Say whether a text is the name of a domain.
+
+    >>> is_domain("mail.example.com"), is_domain("a b")
+    (True, False)
+    """
+    return _DOMAIN.fullmatch(text) is not None
+
+
+def _made(bits: Words, first: pa.Array, last: pa.Array, ends: pa.Array | None, digits: int) -> pa.Array:
     """Join a first name, a last name, digits and (where given) an end, all by different bits."""
     high, low = bits[:, 0], bits[:, 1]
     parts = [
         first.take(pa.array(below(high, len(first)))),
         last.take(pa.array(below(high << np.uint64(32), len(last)))),
-        _digits(below(low, 10**DIGITS)),
+        write_digits(below(low, 10**digits), digits),
     ]
     if ends is not None:
         parts.append(ends.take(pa.array(below(low << np.uint64(32), len(ends)))))
     return pc.binary_join_element_wise(*parts, "")
-
-
-def _digits(numbers: Words) -> pa.Array:
-    """Write numbers below 10^8 with eight digits each."""
-    halves = np.empty((len(numbers), 2), np.uint64)
-    np.floor_divide(numbers, np.uint64(10_000), out=halves[:, 0])
-    np.subtract(numbers, halves[:, 0] * np.uint64(10_000), out=halves[:, 1])
-    return text_from_matrix(_FOUR_DIGITS.take(halves.view(np.int64)).view(np.uint8))
 
 
 def _domains_of(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_]]:

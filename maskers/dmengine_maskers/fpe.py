@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from dmengine.arrow import NumberType, booleans, is_text
 from dmengine.errors import PlanError
 from dmengine.ff1 import FF1, MIN_DOMAIN, digits_of
-from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, MaskContext, Scope, Uniqueness
 from dmengine_maskers.kinds import wrong_option, wrong_type
 
 _DIGITS = "0123456789"
@@ -85,6 +86,16 @@ class Fpe:
                 f"fpe: {field.type} holds fewer than {MIN_DOMAIN} values", hint="use number, or set allow_small_domain"
             )
         return field
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say how small a domain is that was allowed to be."""
+        if not self.allow_small_domain:
+            return
+        size = ""
+        if self.minimum is not None and self.maximum is not None:
+            size = f": {self.maximum - self.minimum + 1:,} values"
+        hint = "whoever sees some pairs of original and mask learns the others: NIST SP 800-38G asks for 1,000,000"
+        yield Finding("warning", f"fpe may work in a small domain{size}", hint=hint)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the encrypted values."""

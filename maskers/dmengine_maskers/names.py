@@ -11,17 +11,18 @@ import pyarrow.compute as pc
 from dmengine.arrow import is_text
 from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
 from dmengine_maskers import corpora
+from dmengine_maskers.genders import first_pools, genders_of
 from dmengine_maskers.kinds import require_room, wrong_option, wrong_type
+from dmengine_maskers.locales import Locale
 from dmengine_maskers.picking import choose_entry, with_case_of
-
-Locale = Literal["de_DE", "en_GB", "en_US", "es_ES", "fr_FR"]
 
 
 @dataclass(frozen=True, slots=True)
 class FirstName:
     """Replace every value with a first name of the locale, chosen by key.
 
-    `gender` keeps to one list; `keep_case` writes the name in capitals or small letters where the value is;
+    `gender` keeps to one list; `gender_field` names the field that says the gender of each record (f, female, weiblich,
+    m, male, ...; anything else is either); `keep_case` writes the name in capitals or small letters where the value is;
     `max_bytes` leaves out longer names, for narrow targets.
 
     >>> from dmengine.testing.context import mask_values
@@ -33,22 +34,39 @@ class FirstName:
     gender: Literal["female", "male"] | None = None
     keep_case: bool = False
     max_bytes: int | None = None
+    gender_field: str | None = None
 
     name: ClassVar[str] = "first_name"
     consistent: ClassVar[bool] = True
     uniqueness: ClassVar[Uniqueness] = "lossy"
     reversible: ClassVar[bool] = False
-    scope: ClassVar[Scope] = "value"
+
+    @property
+    def scope(self) -> Scope:
+        """The record decides where it says the gender."""
+        return "row" if self.gender_field else "value"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The field of the gender, if one is read."""
+        return (self.gender_field,) if self.gender_field else ()
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, and a target narrower than the longest name."""
         if self.gender not in (None, "female", "male"):
             raise wrong_option(self.name, "gender", "be female or male", "leave it out for both")
+        if self.gender and self.gender_field:
+            raise wrong_option(self.name, "gender", "be left out beside gender_field", "give one of them")
         return _plan(self.name, self._pool(), field, limits)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return names."""
-        picked = choose_entry(self._pool(), ctx.bits(values, self.name), values.type)
+        bits = ctx.bits(values, self.name)
+        if self.gender_field:
+            which = genders_of(ctx.beside(self.gender_field))
+            picked = first_pools(self.locale, self.max_bytes).take(which, bits[:, 0]).cast(values.type)
+        else:
+            picked = choose_entry(self._pool(), bits, values.type)
         return with_case_of(values, picked) if self.keep_case else picked
 
     def _pool(self) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dmengine.arrow import is_text, text_from_bytes
-from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, MaskContext, Scope, Uniqueness
 from dmengine_maskers.cards import LONGEST, SHORTEST
 from dmengine_maskers.kinds import wrong_option, wrong_type
 from dmengine_maskers.spans import BLOCK_ROWS, spans
@@ -60,6 +61,13 @@ class PanTruncate:
         if len(self.masking_char) != 1 or not " " <= self.masking_char <= "~" or self.masking_char.isdigit():
             raise wrong_option(self.name, "masking_char", "be one printable ASCII sign, no digit", 'use "*" or "X"')
         return field
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say how many real digits stay."""
+        kept = self.keep_first + self.keep_last
+        if kept:
+            hint = "never store it beside a hash or a token of the same number (PCI DSS 3.5.1)"
+            yield Finding("warning", f"pan_truncate keeps up to {kept} real digits", hint=hint)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return truncated numbers, as long as they were."""

@@ -60,6 +60,10 @@ class PartContext:
             where = spread
         self.whole.mismatch(where)
 
+    def in_domain(self, domain: str) -> MaskContext:
+        """Return the context of another domain, whose keys know nothing of parts."""
+        return self.whole.in_domain(domain)
+
 
 def check_parts(mask: str, parts: Sequence[Masker], least: int = 1) -> None:
     """Refuse too few parts, and those that work on whole columns.

@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Literal, get_args
 
 import pyarrow as pa
 
-from dmengine.spi import Limits, MaskContext, Positions, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, MaskContext, Positions, Scope, Uniqueness
 from dmengine_maskers.cards import LONGEST, SHORTEST
 from dmengine_maskers.checksums import Check, Luhn, verhoeff
 from dmengine_maskers.forms import Form, form
@@ -57,6 +57,11 @@ class SetChecksum:
             raise wrong_option(self.name, "kind", "be one that is known", f"one of: {names}")
         require_identifier(f"{self.name} ({self.kind})", _scheme(self.kind), field)
         return field
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say that it hides nothing by itself; a chain that it is a step of does not ask."""
+        hint = "make it the last step of a chain, after a mask"
+        yield Finding("warning", "set_checksum alone hides nothing: all but the check digits stay", hint=hint)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the values with right check digits."""

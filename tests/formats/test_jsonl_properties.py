@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmengine.arrow import NUMBER
+from dmengine.json_records import JsonRecords
 from dmengine.paths import EACH, FieldPath, Step
 from dmengine.spi import RecordStream
-from dmengine_connectors.formats.json_records import JsonRecords
 from dmengine_connectors.formats.jsonl import JsonLines
 
 SETTINGS = settings(max_examples=60, deadline=None)

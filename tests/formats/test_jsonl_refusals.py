@@ -6,8 +6,8 @@ import traceback
 import pytest
 
 from dmengine.errors import DmengineError, InputError
+from dmengine.json_records import JsonRecords
 from dmengine.paths import FieldPath
-from dmengine_connectors.formats.json_records import JsonRecords
 from dmengine_connectors.formats.jsonl import JsonLines
 
 SECRET = b"4929-hunter2"

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dmengine.spi import Masker
-from dmengine.testing.context import mask_array, mask_values
+from dmengine.errors import PlanError
+from dmengine.spi import Limits, Masker, fields_read
+from dmengine.testing.context import Setting, mask_array, mask_values
 from dmengine_maskers import (
     Bucket,
     CharacterMask,
@@ -26,6 +27,7 @@ from dmengine_maskers import (
     Redact,
 )
 from dmengine_maskers.corpora import load
+from tests.maskers.test_contract import SAMPLES, build
 
 MISMATCH = "reported"
 OTHER = "another value"
@@ -116,3 +118,63 @@ def test_no_value_stays_as_it_was(mask: Masker, values: pa.Array) -> None:
     masked: list[Any] = mask_array(mask, values).to_pylist()
 
     assert not any(before == after for before, after in zip(values.to_pylist(), masked, strict=True))
+
+
+SHOWS: dict[str, str] = {
+    "case": "changes letters only",
+    "pad": "adds only",
+    "imitate": "changes letters and digits only",
+    "scrub": "changes what it finds only",
+    "regex_replace": "changes matches only, if told to",
+    "set_checksum": "changes check digits only",
+    "substring": "keeps the part that is asked for",
+    "truncate": "keeps the beginning",
+    "chain": "keeps what its masks keep",
+    "concat": "keeps what its masks keep",
+    "from_field": "keeps nothing of this value, and shows another",
+    "template": "keeps nothing of this value, and shows others",
+    "choice": "may pick the value itself, which its author gave",
+    "fixed": "may be the value itself, which its author gave",
+    "character_mask": "keeps the empty text, and what it is told to",
+    "fpe": "keeps the empty text",
+}
+"""The masks that may leave an odd text as it is, and why; every other mask changes or reports it."""
+
+
+def sampled() -> list[Any]:
+    """Make each mask of the contract's samples once for each set of options; other fields are left to the contract."""
+    masks = [(f"{name}-{number}", build(name, options)) for number, (name, options, _) in enumerate(SAMPLES)]
+    return [pytest.param(mask, id=label) for label, mask in masks if not fields_read(mask)]
+
+
+def takes(mask: Masker, kind: pa.DataType) -> bool:
+    try:
+        mask.plan(pa.field("value", kind), Limits())
+    except PlanError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("mask", sampled())
+def test_no_mask_shows_an_odd_text_but_where_that_is_its_work(mask: Masker) -> None:
+    """Every registered mask of text changes or reports each odd text, or stands in the list of those that may not."""
+    if not takes(mask, pa.string()):
+        return
+    masked = mask_values(mask, ODD_TEXTS, on_mismatch="null")
+
+    shown = [after for before, after in zip(ODD_TEXTS, masked, strict=True) if before == after]
+    assert not shown or mask.scope == "column" or mask.name in SHOWS
+
+
+@pytest.mark.parametrize("mask", sampled())
+def test_no_mask_breaks_on_the_ends_of_a_type(mask: Masker) -> None:
+    """The lowest and the highest integer, NaN and infinities are masked or reported, and keep the planned type."""
+    widths = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
+    ends = [pa.array([np.iinfo(k.to_pandas_dtype()).min, np.iinfo(k.to_pandas_dtype()).max], k) for k in widths]
+    odd = [pa.array([math.nan, math.inf, -math.inf, 1e308, -0.0])]
+    reported = Setting(on_mismatch="null")
+
+    for values in [values for values in (*ends, *odd) if takes(mask, values.type)]:
+        masked = mask_array(mask, values, reported)
+
+        assert len(masked) == len(values)

@@ -43,6 +43,11 @@ class CsvRecords:
         return self.block.num_rows
 
     @property
+    def nbytes(self) -> int:
+        """How many bytes the block takes in memory."""
+        return len(self.block.content) + self.block.starts.nbytes + self.block.ends.nbytes
+
+    @property
     def kept(self) -> tuple[str, ...]:
         """The names of the columns that are not dropped."""
         return tuple(name for index, name in enumerate(self.names) if index not in self.dropped)

@@ -10,9 +10,9 @@ from typing import BinaryIO, ClassVar
 import pyarrow as pa
 
 from dmengine.errors import PluginError
+from dmengine.json_check import Bounds, Fault, Place, refusal
+from dmengine.json_records import JsonRecords
 from dmengine.spi import RecordStream
-from dmengine_connectors.formats.json_check import Bounds, Fault, Place, refusal
-from dmengine_connectors.formats.json_records import JsonRecords
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LARGEST = 1 << 30

@@ -19,14 +19,14 @@ def available(corpus: str) -> tuple[str, ...]:
     """List the locales that a corpus exists in.
 
     >>> available("first_name")
-    ('de_DE', 'en_GB', 'en_US', 'es_ES', 'fr_FR')
+    ('de_DE', 'en_GB', 'en_US', 'es_ES', 'fr_FR', 'hi_IN', 'it_IT', 'ja_JP', 'nl_NL', 'pt_BR')
     """
     stem = FIRST_NAMES[0] if corpus == "first_name" else corpus
     names = (entry.name.split(".") for entry in resources.files(__name__).iterdir())
     return tuple(sorted(locale for name, locale, *rest in (n for n in names if len(n) > 2) if name == stem and rest))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def load(corpus: str, locale: str, max_bytes: int | None = None) -> pa.Array:
     """Return the distinct entries of a corpus in their lasting order, or those of at most `max_bytes` in UTF-8.
 
@@ -51,6 +51,17 @@ def load(corpus: str, locale: str, max_bytes: int | None = None) -> pa.Array:
                 f"no entry of {corpus} for {locale} fits in {max_bytes} bytes", hint="allow more bytes, or use redact"
             )
     return words
+
+
+@lru_cache(maxsize=32)
+def columns(corpus: str, locale: str) -> tuple[pa.Array, ...]:
+    """Return the columns of a corpus of rows: `place` has city, state, its code and postcode, which go together.
+
+    >>> [column[0].as_py() for column in columns("place", "en_US")]
+    ['Aaronchester', 'Delaware', 'DE', '19872']
+    """
+    rows = [entry.split("\t") for entry in load(corpus, locale).to_pylist()]
+    return tuple(pa.array(column) for column in zip(*rows, strict=True))
 
 
 def longest(words: pa.Array) -> int:

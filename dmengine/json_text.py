@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from dmengine.arrow import booleans, is_number, is_text
 from dmengine.errors import MaskError
+from dmengine.json_index import BACKSLASH, LOWER, QUOTE, Bytes, Flags, slices
 from dmengine.spi import Positions
-from dmengine_connectors.formats.json_index import BACKSLASH, LOWER, QUOTE, Bytes, Flags, slices
 
 _TEXTS = msgspec.json.Decoder(list[str])
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"

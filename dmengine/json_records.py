@@ -12,10 +12,8 @@ import pyarrow as pa
 
 from dmengine.arrow import NUMBER, flat
 from dmengine.errors import InputError, RunError
-from dmengine.paths import FieldPath
-from dmengine.spi import Positions, Selection
-from dmengine_connectors.formats.json_check import Bounds, Fault, Place, checked, refusal
-from dmengine_connectors.formats.json_edit import (
+from dmengine.json_check import Bounds, Fault, Place, checked, refusal
+from dmengine.json_edit import (
     BOOLEAN,
     CONTAINER,
     NULL,
@@ -27,9 +25,11 @@ from dmengine_connectors.formats.json_edit import (
     replacement,
     splice,
 )
-from dmengine_connectors.formats.json_index import Tree, slices
-from dmengine_connectors.formats.json_text import texts, written
-from dmengine_connectors.formats.json_walk import Found, find, present
+from dmengine.json_index import Tree, slices
+from dmengine.json_text import texts, written
+from dmengine.json_walk import Found, find, present
+from dmengine.paths import FieldPath
+from dmengine.spi import Positions, Selection
 
 _KIND = np.full(256, NUMERIC, np.uint8)
 _KIND[list(b'"')] = TEXT
@@ -82,6 +82,12 @@ class JsonRecords:
     def num_rows(self) -> int:
         """How many lines are not blank."""
         return self.tree.rows
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the lines and their index take in memory."""
+        arrays = (getattr(self.tree, one.name) for one in dataclasses.fields(self.tree))
+        return len(self.text) + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
     def fields(self, opened: Iterable[FieldPath] = ()) -> Iterator[FieldPath]:
         """Name what is present in any record: leaves, and containers that hold none of the `opened` paths."""

@@ -12,9 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from dmengine.errors import InputError
-from dmengine.paths import Step
-from dmengine.spi import Positions
-from dmengine_connectors.formats.json_index import (
+from dmengine.json_index import (
     LOWER,
     NEWLINE,
     OPEN_OBJECT,
@@ -25,6 +23,8 @@ from dmengine_connectors.formats.json_index import (
     places,
     tokenize,
 )
+from dmengine.paths import Step
+from dmengine.spi import Positions
 
 _LINES = msgspec.json.Decoder(msgspec.Raw)
 _WHERE = re.compile(r"JSON is malformed: ([^(]+) \(byte (\d+)\)")

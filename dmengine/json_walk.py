@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from dmengine.json_index import Tree, nth_in_run
 from dmengine.paths import EACH, VALUES, FieldPath, Step
 from dmengine.spi import Positions
-from dmengine_connectors.formats.json_index import Tree, nth_in_run
 
 
 @dataclass(frozen=True, slots=True)

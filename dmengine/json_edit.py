@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from dmengine.arrow import booleans, equal, is_text
 from dmengine.errors import RunError
+from dmengine.json_index import Flags, Tree
+from dmengine.json_text import quoted, written
 from dmengine.spi import Positions
-from dmengine_connectors.formats.json_index import Flags, Tree
-from dmengine_connectors.formats.json_text import quoted, written
 
 TEXT, NUMERIC, BOOLEAN, NULL, CONTAINER = range(5)
 

@@ -15,6 +15,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,10 +23,12 @@ from dmengine.arrow import NUMBER
 from dmengine.spi import Masker
 from dmengine.testing.context import mask_array
 from dmengine_maskers import (
+    Address,
     Bucket,
     Chain,
     CharacterMask,
     Choice,
+    Company,
     Concat,
     CreditCard,
     DateShift,
@@ -35,19 +38,24 @@ from dmengine_maskers import (
     Fixed,
     FormatString,
     Fpe,
+    FullName,
     Hash,
     Iban,
     Imitate,
+    IpAddress,
     KeepAge,
     KeepYear,
     LastName,
     Lookup,
     Lorem,
+    MacAddress,
     NationalId,
     Noise,
     Null,
     Number,
     PanTruncate,
+    Password,
+    Phone,
     RandomDate,
     RandomText,
     Redact,
@@ -55,6 +63,9 @@ from dmengine_maskers import (
     Round,
     SetChecksum,
     TopCode,
+    Url,
+    Username,
+    Uuid,
     Vin,
 )
 
@@ -91,6 +102,11 @@ def columns(rows: int) -> dict[str, pa.Array]:
         "iban": mask_array(SetChecksum("iban"), _prefixed("DE0037040044", ids, 10)),
         "gb_iban": mask_array(SetChecksum("iban"), _prefixed("GB00NWBK", ids, 14)),
         "vin": _prefixed("WVWZZZ1JZ", ids, 8),
+        "phone": _prefixed("+49 30 9", ids, 7),
+        "ipv4": mask_array(IpAddress(), pc.binary_join_element_wise("10", *_bytes_of(count), ".")),
+        "ipv6": mask_array(IpAddress(), pc.binary_join_element_wise("2001:db8:", *_bytes_of(count), ":")),
+        "mac": mask_array(MacAddress(), _prefixed("001b44", ids, 6)),
+        "uuid": mask_array(Uuid(), _prefixed("0b2f0d2a-5c39-4c6f-9d3c-1f3f", ids, 8)),
         "int64": pa.array(count + 10**9),
         "float64": pa.array(count / 8),
         "decimal": amounts,
@@ -102,6 +118,10 @@ def columns(rows: int) -> dict[str, pa.Array]:
 
 def _prefixed(start: str, ids: pa.Array, digits: int) -> pa.Array:
     return pc.binary_join_element_wise(start, pc.utf8_lpad(ids, digits, "3"), "")
+
+
+def _bytes_of(count: npt.NDArray[np.int64]) -> list[pa.Array]:
+    return [pa.array(count >> shift & 255).cast(pa.string()) for shift in (16, 8, 0)]
 
 
 CASES: tuple[tuple[Masker, str], ...] = (
@@ -125,6 +145,20 @@ CASES: tuple[tuple[Masker, str], ...] = (
     (NationalId("us_ssn"), "ssn"),
     (Vin(), "vin"),
     (SetChecksum("luhn"), "pan"),
+    (FullName(), "text"),
+    (Username(), "text"),
+    (Email(unique=True), "email"),
+    (Address(), "text"),
+    (Address("city"), "text"),
+    (Company(), "text"),
+    (Phone(), "phone"),
+    (IpAddress(), "ipv4"),
+    (IpAddress(keep_subnets=False), "ipv4"),
+    (IpAddress(), "ipv6"),
+    (MacAddress(), "mac"),
+    (Uuid(), "uuid"),
+    (Url(), "text"),
+    (Password(), "text"),
     (FirstName(), "text"),
     (LastName(keep_case=True), "text"),
     (Email(), "email"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
+from dmengine import registry
 from dmengine.datamasque_files import from_file
 from dmengine.datamasque_notes import Notes
 
@@ -310,7 +311,11 @@ def _shuffle(reading: Reading, mask: Written) -> Iterator[Spec]:
 
 
 def _uuid(reading: Reading, mask: Written) -> Iterator[Spec]:
-    yield {"type": "uuid"}
+    if "uuid" in registry.names("dmengine.maskers"):
+        yield {"type": "uuid"}
+    else:
+        reading.differs(mask, "the digit that tells the version changes too")
+        yield {"type": "fpe", "alphabet": "hex"}
 
 
 TRANSLATIONS: Final[dict[str, Callable[[Reading, Written], Iterator[Spec]]]] = {

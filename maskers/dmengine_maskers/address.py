@@ -58,7 +58,9 @@ class Address:
         """The domain of the subject, which all parts share."""
         if not self.subject:
             return ()
-        return ((subject_domain(self.name, self.subject, self.group), replace(self, part="address", subject="", group="")),)
+        return (
+            (subject_domain(self.name, self.subject, self.group), replace(self, part="address", subject="", group="")),
+        )
 
     @property
     def longest_bytes(self) -> int:

@@ -73,7 +73,9 @@ class Email:
         if self.mail_domain not in ("safe", "keep") and not _DOMAIN.fullmatch(self.mail_domain):
             wanted = 'be "safe", "keep" or a domain name'
             raise wrong_option(self.name, "mail_domain", wanted, 'such as "mail.example.com"')
-        longest = self.max_bytes if self.mail_domain == "keep" else sum(map(corpora.longest, self._parts())) + self._digits()
+        longest = (
+            self.max_bytes if self.mail_domain == "keep" else sum(map(corpora.longest, self._parts())) + self._digits()
+        )
         require_room(self.name, longest, limits, f"give max_bytes={limits.max_bytes}")
         return field
 

@@ -19,8 +19,10 @@ Gender = Literal["female", "male"]
 Which = npt.NDArray[np.int8]
 """0 is female, 1 male, 2 either."""
 
-FEMALE: Final = ("f", "female", "w", "woman", "weiblich", "femme", "féminin", "mujer", "femenino", "femmina", "feminino",
-                 "vrouw", "女性", "महिला")  # fmt: skip
+FEMALE: Final = (
+    "f", "female", "w", "woman", "weiblich", "femme", "féminin", "mujer", "femenino", "femmina", "feminino", "vrouw",
+    "女性", "महिला",
+)  # fmt: skip
 MALE: Final = ("m", "male", "man", "männlich", "homme", "masculin", "hombre", "masculino", "maschio", "mannelijk",
                "男性", "पुरुष")  # fmt: skip
 
@@ -66,4 +68,4 @@ def genders_of(values: pa.Array) -> Which:
     known = pa.array([*FEMALE, *MALE])
     places = pc.index_in(pc.utf8_lower(pc.utf8_trim_whitespace(values)).cast(pa.string()), known)
     table = np.array([0] * len(FEMALE) + [1] * len(MALE) + [2], np.int8)
-    return table[pc.fill_null(places, len(known)).to_numpy(zero_copy_only=False)]
+    return np.asarray(table[pc.fill_null(places, len(known)).to_numpy(zero_copy_only=False)])

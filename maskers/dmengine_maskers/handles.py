@@ -18,7 +18,9 @@ from dmengine_maskers.locales import MANNERS
 
 _FOUR: Final = 10_000
 _FOUR_DIGITS: Final = np.frombuffer("".join(f"{n:04d}" for n in range(_FOUR)).encode(), np.uint32)
-_LETTERS: Final = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ı": "i", "þ": "th"})
+_LETTERS: Final = str.maketrans(
+    {"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "\u0131": "i", "þ": "th"}
+)
 
 
 @dataclass(frozen=True, slots=True)

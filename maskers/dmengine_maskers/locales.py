@@ -41,7 +41,8 @@ MANNERS: Final[dict[str, Manner]] = {
         "{street} {number}", "{postcode} {city}", _LINES, ("Germany", "DE", "DEU"), ("+49160", "+49170", "+49171"), 7
     ),
     "en_GB": Manner(
-        "{number} {street}", "{city} {postcode}", _LINES, ("United Kingdom", "GB", "GBR"), ("+44740", "+44750"), 7
+        "{number} {street}", "{city} {postcode}", _LINES, ("United Kingdom", "GB", "GBR"),
+        ("+44740", "+44771", "+44785"), 7,
     ),
     "en_US": Manner(
         "{number} {street}", "{city}, {code} {postcode}", _LINES, ("United States", "US", "USA"),
@@ -58,7 +59,8 @@ MANNERS: Final[dict[str, Manner]] = {
         own_alphabet=True,
     ),
     "it_IT": Manner(
-        "{street} {number}", "{postcode} {city} {code}", _LINES, ("Italy", "IT", "ITA"), ("+39328", "+39333", "+39347"), 7
+        "{street} {number}", "{postcode} {city} {code}", _LINES, ("Italy", "IT", "ITA"),
+        ("+39328", "+39333", "+39347"), 7,
     ),
     "ja_JP": Manner(
         "{street}{number}番", "{state}{city}", "〒{postcode} {town}{street}", ("Japan", "JP", "JPN"), ("+8180",), 8,

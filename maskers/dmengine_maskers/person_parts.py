@@ -44,7 +44,9 @@ class Someone:
     def handle(self) -> pa.Array:
         """Return first name, last name and digits; no two people have the same."""
         first, last = self.of.first_plain.take(pa.array(self.first)), self.of.last_plain.take(pa.array(self.last))
-        return pc.binary_join_element_wise(pc.binary_join_element_wise(first, last, "."), write_digits(self.digits, DIGITS), "")
+        return pc.binary_join_element_wise(
+            pc.binary_join_element_wise(first, last, "."), write_digits(self.digits, DIGITS), ""
+        )
 
 
 @lru_cache(maxsize=16)

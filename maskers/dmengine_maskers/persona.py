@@ -93,7 +93,9 @@ class Persona:
     @property
     def domains(self) -> tuple[tuple[str, Masker], ...]:
         """The domain of the subject, which all parts share."""
-        return ((subject_domain(self.name, self.subject, self.group), replace(self, part="email", subject="", group="")),)
+        return (
+            (subject_domain(self.name, self.subject, self.group), replace(self, part="email", subject="", group="")),
+        )
 
     @property
     def capacity(self) -> int:
@@ -129,7 +131,9 @@ class Persona:
             told = f"persona ({self.part}) keeps subjects from 0 to {self.capacity - 1:,} apart; others are mismatches"
             yield Finding("info", told)
         else:
-            yield from capacity_finding(f"persona ({self.part})", self.capacity, "unique: true, if subjects are integers")
+            yield from capacity_finding(
+                f"persona ({self.part})", self.capacity, "unique: true, if subjects are integers"
+            )
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the part of each subject's person."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.arrow import pick
+from dmengine.arrow import booleans, pick
 from dmengine.prf import below
 from dmengine.spi import Words
 
@@ -29,3 +31,13 @@ def with_case_of(values: pa.Array, picked: pa.Array) -> pa.Array:
     """
     upper = pc.if_else(pc.utf8_is_upper(values), pc.utf8_upper(picked), picked)
     return pc.if_else(pc.utf8_is_lower(values), pc.utf8_lower(picked), upper)
+
+
+def mixed_case(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """Say which texts have both small and capital letters.
+
+    >>> mixed_case(pa.array(["1a", "1A", "aB", "12"])).tolist()
+    [False, False, True, False]
+    """
+    changed = (pc.not_equal(values, pc.utf8_lower(values)), pc.not_equal(values, pc.utf8_upper(values)))
+    return booleans(pc.and_(*changed))

@@ -45,9 +45,7 @@ def bits_of(found: pa.Array, ctx: MaskContext, purpose: str) -> Words:
     return bits
 
 
-def permuted(
-    found: pa.Array, ctx: MaskContext, purpose: str, size: int
-) -> tuple[Words, npt.NDArray[np.bool_]]:
+def permuted(found: pa.Array, ctx: MaskContext, purpose: str, size: int) -> tuple[Words, npt.NDArray[np.bool_]]:
     """Permute integers within [0, size), and say which subjects are none of these."""
     numbers, outside = _integers(found)
     outside |= numbers >= np.uint64(size)

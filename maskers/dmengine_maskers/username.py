@@ -90,5 +90,3 @@ class Username:
 
     def _count(self) -> int:
         return MOST_DIGITS if self.unique else self.digits
-
-

@@ -125,6 +125,9 @@ BESIDE: dict[str, list[Any]] = {
     "place": ["Berlin", "Köln", None, "Berlin", ""],
     "latitude": [52.5, -33.25, 0.0, 52.5, None],
     "longitude": [13.4, 151.125, 179.9999, 13.4],
+    "customer": [17, 4, 17, 99],
+    "sex": ["F", "m", None, "divers"],
+    "land": ["DE", "FR", "DE", "FR"],
 }
 """Values of the fields that masks ask for, over and over."""
 

@@ -123,6 +123,8 @@ def test_no_value_stays_as_it_was(mask: Masker, values: pa.Array) -> None:
 SHOWS: dict[str, str] = {
     "case": "changes letters only",
     "pad": "adds only",
+    "json": "changes what is inside of documents only",
+    "lorem": "keeps the empty text",
     "imitate": "changes letters and digits only",
     "scrub": "changes what it finds only",
     "regex_replace": "changes matches only, if told to",
@@ -160,9 +162,11 @@ def test_no_mask_shows_an_odd_text_but_where_that_is_its_work(mask: Masker) -> N
     """Every registered mask of text changes or reports each odd text, or stands in the list of those that may not."""
     if not takes(mask, pa.string()):
         return
-    masked = mask_values(mask, ODD_TEXTS, on_mismatch="null")
+    texts = [text[:1000] for text in ODD_TEXTS]
 
-    shown = [after for before, after in zip(ODD_TEXTS, masked, strict=True) if before == after]
+    masked = mask_values(mask, texts, on_mismatch="null")
+
+    shown = [after for before, after in zip(texts, masked, strict=True) if before == after]
     assert not shown or mask.scope == "column" or mask.name in SHOWS
 
 

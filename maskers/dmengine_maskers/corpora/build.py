@@ -35,11 +35,13 @@ LETTERS = "ABDEFGHJLNPQRSTUWXYZ"  # those of the second half of British postcode
 
 # place names that nobody lives in, where Faker has none or only real ones, of which it does not say where they are
 VILLAGES: dict[str, tuple[str, ...]] = {
-    "de_DE": ("{last}sdorf", "{last}shausen", "{last}sberg", "{last}stal", "{last}sheim", "{last}sfelde", "Neu {last}sdorf"),
+    "de_DE": ("{last}sdorf", "{last}shausen", "{last}sberg", "{last}stal", "{last}sheim", "{last}sfelde",
+              "Neu {last}sdorf"),
     "es_ES": ("Villanueva de {last}", "Puebla de {last}", "Torre de {last}", "Aldea de {last}", "Fuente de {last}"),
     "hi_IN": ("{last}पुर", "{last}नगर", "{last}गढ़", "{last}गंज", "{first}पुर", "{first}नगर", "{first}गढ़", "{first}गंज"),
     "ja_JP": tuple(f"{side}{{last}}{kind}" for side in ("", *"東西南北上下新") for kind in "市町村"),
-    "nl_NL": ("{first}dorp", "{first}veen", "{first}burg", "{first}dijk", "{first}wijk", "{first}hoven", "Nieuw-{first}dorp"),
+    "nl_NL": ("{first}dorp", "{first}veen", "{first}burg", "{first}dijk", "{first}wijk", "{first}hoven",
+              "Nieuw-{first}dorp"),
 }  # fmt: skip
 
 
@@ -97,7 +99,9 @@ def regions_of(locale: str) -> tuple[Region, ...]:
         names["DC"] = "District of Columbia"
         return tuple((names[code], code, _between(*address.states_postcode[code])) for code in sorted(names))
     if locale == "fr_FR":
-        return tuple((name, code, (f"{'20' if code in ('2A', '2B') else code}###"[:5],)) for code, name in address.departments)
+        return tuple(
+            (name, code, (f"{'20' if code in ('2A', '2B') else code}###"[:5],)) for code, name in address.departments
+        )
     tables = {
         "de_DE": regions.GERMANY, "en_GB": regions.BRITAIN, "es_ES": regions.SPAIN, "hi_IN": regions.INDIA,
         "ja_JP": regions.JAPAN, "nl_NL": regions.NETHERLANDS, "pt_BR": regions.BRAZIL,
@@ -178,7 +182,9 @@ def _between(low: int, high: int) -> tuple[str, ...]:
 
 
 def _fill(pattern: str, draw: random.Random) -> str:
-    signs = (str(draw.randint(1, 9)) if sign == "#" else draw.choice(LETTERS) if sign == "?" else sign for sign in pattern)
+    signs = (
+        str(draw.randint(1, 9)) if sign == "#" else draw.choice(LETTERS) if sign == "?" else sign for sign in pattern
+    )
     return "".join(signs)
 
 

@@ -15,7 +15,7 @@ from benchmarks.machine import facts
 ROOT: Final = Path(__file__).parents[1]
 QUICK: Final[dict[str, list[str]]] = {
     "primitives": ["--rows", "50000"],
-    "maskers": ["--rows", "50000", "--rounds", "1"],
+    "maskers": ["--quick"],
     "csv": ["--rows", "5000", "--rounds", "1"],
     "jsonl": ["--rows", "5000", "--rounds", "1"],
     "end_to_end": ["--quick"],

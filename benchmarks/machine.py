@@ -13,7 +13,7 @@ from typing import Any, Final
 
 PACKAGES: Final = (
     "dmengine", "pyarrow", "numpy", "cryptography", "msgspec", "isal", "duckdb", "polars", "polars-hash", "pandas",
-    "Faker", "presidio-anonymizer", "ff3", "libffx",
+    "Faker", "mimesis", "presidio-anonymizer", "presidio-analyzer", "maskops", "ff3", "libffx",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import bench_maskers  # noqa: E402
 from benchmarks.__main__ import QUICK  # noqa: E402
 from benchmarks.checking import check_masked  # noqa: E402
 from benchmarks.machine import facts  # noqa: E402
+from benchmarks.mask_cases import CASES, Measured  # noqa: E402
+from benchmarks.mask_columns import FEW, columns  # noqa: E402
+from benchmarks.peers import MissingPeerError, Peer, Timed, measure_peer, same  # noqa: E402
 from benchmarks.people import MASKED, SCHEMA, People  # noqa: E402
+from dmengine.maskers import Case  # noqa: E402
 
 
 def test_one_command_measures_end_to_end_and_writes_json(tmp_path: Path) -> None:
@@ -85,3 +91,85 @@ def test_a_target_that_is_not_masked_is_no_result(tmp_path: Path, column: str, w
 def test_machine_facts_hold_no_host_name() -> None:
     """What is published about the machine does not name it."""
     assert platform.node() not in json.dumps(facts())
+
+
+def test_every_built_in_mask_is_measured() -> None:
+    """Each entry point of `dmengine.maskers` has a case, so no mask goes without a figure."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    built_in = set(project["project"]["entry-points"]["dmengine.maskers"])
+
+    missing = sorted(built_in - {case.mask.name for case in CASES})
+
+    assert not missing, (
+        f"no benchmark of: {', '.join(missing)}. Add `Measured(TheMask(...), column)` to CASES in "
+        "benchmarks/mask_cases.py; the columns are made in benchmarks/mask_columns.py"
+    )
+
+
+def test_every_case_and_peer_names_a_column_that_is_made() -> None:
+    """Each mask takes the column that it is measured on, and so does each mask that a peer stands beside."""
+    made = columns(200)
+    cases = bench_maskers.all_cases(bench_maskers.all_peers())
+
+    results = [bench_maskers.measure(case, made, 1.0, 1) for case in cases]
+
+    assert {len(made[case.column]) for case in cases} == {200}
+    assert all(result.rows == 200 and result.min_ns > 0 for result in results)
+
+
+@pytest.mark.parametrize("distinct", [1.0, 0.1, 0.001])
+def test_columns_of_masks_are_as_distinct_as_asked(distinct: float) -> None:
+    """A column has the share of distinct values that its table says."""
+    made = columns(10_000, distinct)
+
+    counted = {name: pc.count_distinct(values.cast(pa.string())).as_py()
+               for name, values in made.items() if name not in FEW and name != "number"}  # fmt: skip
+
+    assert {name: count for name, count in counted.items() if count != 10_000 * distinct} == {}
+
+
+def test_the_benchmark_of_masks_lists_its_losses(tmp_path: Path) -> None:
+    """`bench_maskers --quick` measures at three shares, and names each peer that is nearer than it may be."""
+    report = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks.bench_maskers", "--quick", "--only", "case", "--json", str(report)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "losses: " in done.stdout
+    found = json.loads(report.read_text())
+    assert {(result["mask"], result["distinct"]) for result in found["results"]} == {
+        ("case to='upper'", share) for share in (1.0, 0.1, 0.001)
+    }
+    lost = [b for b in found["beside"] if b["times"] is not None and b["times"] < b["limit"]]
+    assert found["losses"] == lost
+    assert {b["tool"] for b in found["beside"]} == {"DuckDB", "Polars"}
+
+
+def test_a_peer_that_does_something_else_is_no_result() -> None:
+    """A peer is timed only if what it makes is what our mask makes."""
+    values = pa.chunked_array([["ann", "bob"]])
+
+    def measured(made: list[str]) -> Timed:
+        peer = Peer("a tool", "upper", Case("upper"), "text", lambda column: lambda: made, same)
+        return measure_peer(peer, values, lambda given: pa.array(["ANN", "BOB"]), 1)
+
+    assert measured(["ANN", "BOB"]).min_ns is not None
+    for wrong in (["Ann", "Bob"], ["ANN"]):
+        with pytest.raises(AssertionError, match="a tool: upper"):
+            measured(wrong)
+
+
+def test_a_peer_that_is_not_installed_is_shown_as_such() -> None:
+    """Without a peer the benchmark goes on, and says so instead of a figure."""
+
+    def bind(column: pa.ChunkedArray) -> Callable[[], Any]:
+        raise MissingPeerError("a tool")
+
+    peer = Peer("a tool", "upper", Case("upper"), "text", bind, same)
+    made = columns(50)
+    ours = bench_maskers.measure(Measured(Case("upper"), "text"), made, 1.0, 1)
+
+    found = bench_maskers.measure_beside(peer, made, ours, 1)
+
+    assert (found.min_ns, found.times, found.lost) == (None, None, False)

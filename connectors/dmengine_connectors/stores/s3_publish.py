@@ -1,0 +1,116 @@
+"""Completes the uploads of sealed objects, and tells a lost answer from a lost upload."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dmengine.errors import RunError, StoreError
+from dmengine.spi import Sealed
+from dmengine_connectors.stores.objects import ABSENT
+from dmengine_connectors.stores.s3_calls import Calls, RefusedError
+from dmengine_connectors.stores.s3_read import pin_of, split_pin
+from dmengine_connectors.stores.s3_upload import PartSent, SealedUpload, composite_checksum, composite_etag
+
+_TRIES: Final = 10
+_IN_DOUBT: Final = (
+    "NoSuchUpload", "NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict", "409"
+)  # fmt: skip
+
+
+def notes_of(file: SealedUpload, replaces: str) -> dict[str, str]:
+    """Write down what `complete` needs to know of a finished upload."""
+    etag = composite_etag(file.parts)
+    parts = json.dumps([[part.etag, part.sha256] for part in file.parts])
+    return {"upload": file.upload, "parts": parts, "replaces": replaces, "pin": pin_of(etag, file.size) if etag else ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One upload to complete."""
+
+    calls: Calls
+    key: str
+    sealed: Sealed
+
+    def complete(self) -> str:
+        """Make the object visible, and return its pin. May be called again after a crash.
+
+        Raises:
+            RunError: something else is at its place, or its upload is gone.
+        """
+        replaces = self.sealed.notes["replaces"]
+        for tries in range(_TRIES):
+            answer = self._completed(replaces)
+            if not isinstance(answer, RefusedError):
+                return pin_of(answer, self.sealed.size)
+            if answer.code not in _IN_DOUBT:
+                raise answer
+            found = self._found()
+            if found is not None and self._is_ours(found):
+                return pin_of(found["ETag"], self.sealed.size)
+            self._check(answer, replaces, ABSENT if found is None else found["ETag"])
+            if found is None:
+                replaces = ABSENT
+            time.sleep(random.uniform(0, min(5.0, 0.05 * 2**tries)))  # noqa: S311  # jitter
+        raise StoreError(f"S3 cannot complete {self.calls.url(self.key)}, and does not say why", hint="resume the run")
+
+    def _completed(self, replaces: str) -> str | RefusedError:
+        """Complete the upload; return the new ETag, or why not."""
+        condition = {"IfNoneMatch": "*"} if replaces == ABSENT else {"IfMatch": replaces}
+        try:
+            answer = self.calls(
+                "complete_multipart_upload", Key=self.key, UploadId=self.sealed.notes["upload"],
+                MultipartUpload={"Parts": [part.complete(n) for n, part in enumerate(self._parts, 1)]}, **condition,
+            )  # fmt: skip
+        except RefusedError as error:
+            return error
+        if not answer.get("ETag"):  # an answer without a body: it may be anything
+            found = self._found()
+            if found is None or not self._is_ours(found):
+                raise StoreError(f"S3 does not say that {self.calls.url(self.key)} is complete", hint="resume the run")
+            return str(found["ETag"])
+        return str(answer["ETag"])
+
+    def _check(self, refused: RefusedError, replaces: str, found: str) -> None:
+        """Go on only if trying again can help."""
+        url = self.calls.url(self.key)
+        if refused.code == "NoSuchUpload":
+            raise RunError(
+                f"{url} is neither sealed nor published as it was sealed: its upload is gone",
+                hint="was it aborted, by a lifecycle rule perhaps? Run `clean`, then mask again",
+            )
+        if found not in (ABSENT, replaces):
+            raise RunError(
+                f"{url} was changed at the target while the run was under way",
+                hint="move it away and resume the run; the masked version is sealed and waits",
+            )
+
+    def _found(self) -> Mapping[str, Any] | None:
+        """Look at what is at the place."""
+        try:
+            return self.calls("head_object", Key=self.key, ChecksumMode="ENABLED")
+        except RefusedError as error:
+            if error.kind == "missing":
+                return None
+            if error.kind not in ("denied", "kms"):
+                raise
+        return self.calls("head_object", Key=self.key)  # a KMS key may keep the checksum from us, not the ETag
+
+    def _is_ours(self, found: Mapping[str, Any]) -> bool:
+        """Say whether an object is what was sealed: by its checksum, or where S3 has none to show by its ETag."""
+        if found["ContentLength"] != self.sealed.size:
+            return False
+        checksum = found.get("ChecksumSHA256")
+        if checksum:
+            return str(checksum).partition("-")[0] == composite_checksum(self._parts)
+        expected = self.sealed.notes["pin"]
+        return bool(expected) and found["ETag"] == split_pin(expected)[0]
+
+    @property
+    def _parts(self) -> Sequence[PartSent]:
+        return [PartSent(etag, sha256) for etag, sha256 in json.loads(self.sealed.notes["parts"])]

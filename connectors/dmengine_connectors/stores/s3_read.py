@@ -1,0 +1,339 @@
+"""Reads objects of a bucket by ranges: read ahead, seekable, and going on at the byte where an answer broke off."""
+
+from __future__ import annotations
+
+import io
+import random
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Final
+
+from dmengine.errors import DmengineError, InputError, StoreError
+from dmengine_connectors.stores.objects import Access, not_at_rest
+from dmengine_connectors.stores.s3_calls import Calls, RefusedError
+from dmengine_connectors.stores.s3_sums import agrees
+
+MIB: Final = 1 << 20
+TRIES: Final = 10
+_CHUNK: Final = MIB
+_LONGEST_PAUSE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an object is asked for: bytes in a range, ranges fetched ahead, ranges kept in memory."""
+
+    block: int
+    ahead: int
+    keep: int
+
+
+# 48 MiB at most for a file that is open: a row group of 128 MiB in memory is seldom more than that in the file.
+MANNERS: Final[Mapping[Access, Manner]] = {
+    "stream": Manner(8 * MIB, 4, 6),
+    "seek": Manner(2 * MIB, 2, 24),
+    "glance": Manner(MIB // 2, 0, 8),
+}
+
+
+def pin_of(etag: str, size: int) -> str:
+    """Return what must still be true of an object when it is read: what it holds, and how much.
+
+    >>> pin_of('"9a0364b9e99bb480dd25e1f0284c8555"', 4)
+    '9a0364b9e99bb480dd25e1f0284c8555:4'
+    """
+    return f"{etag.strip(chr(34))}:{size}"
+
+
+def split_pin(pin: str) -> tuple[str, int]:
+    """Return the ETag, as S3 wants it, and the size that a pin stands for."""
+    etag, _, size = pin.rpartition(":")
+    return f'"{etag}"', int(size)
+
+
+def open_object(calls: Calls, key: str, name: str, pin: str, access: Access) -> RangedFile:
+    """Open an object: ask for its beginning, and learn with that what else there is to know.
+
+    Raises:
+        InputError: it is not the object that was listed, or it is archived.
+        RefusedError: S3 refused.
+    """
+    manner = MANNERS[access]
+    size = split_pin(pin)[1] if pin else None
+    reader = Ranges(calls, key, name, split_pin(pin)[0] if pin else "")
+    if size == 0:
+        answer = reader.look()
+        first = b""
+    else:
+        answer, first = reader.begin(manner.block, whole=size is not None and size <= manner.block)
+    found = _size(answer)
+    if size is not None and found != size:
+        raise not_at_rest(name, "changed")
+    reader.etag = answer["ETag"]
+    return RangedFile(reader.fetch, found, manner, first, answer)
+
+
+class Ranges:
+    """The bytes of one object, asked for by range, all of the same version."""
+
+    def __init__(self, calls: Calls, key: str, name: str, etag: str) -> None:
+        self._calls = calls
+        self._key = key
+        self._name = name
+        self.etag = etag
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self._name
+
+    def look(self) -> dict[str, Any]:
+        """Ask for everything but the bytes."""
+        return self._asked("head_object", ChecksumMode="ENABLED")
+
+    def first_part(self) -> int:
+        """Ask how large the first part was that the object was sent in."""
+        # without IfMatch: an answer about a part has an ETag of its own in some stores
+        return int(self._calls("head_object", Key=self._key, PartNumber=1)["ContentLength"])
+
+    def begin(self, block: int, *, whole: bool) -> tuple[dict[str, Any], bytes]:
+        """Ask for the first bytes, or the whole; return the answer's headers with them.
+
+        S3 sends a checksum with a whole object only, and botocore compares it.
+        """
+        tries = 0
+        answer: dict[str, Any] = {}
+        while "ContentLength" not in answer:
+            try:
+                answer, body = self._part(0, block, whole=whole)
+            except RefusedError as error:
+                if error.code not in ("InvalidRange", "416"):
+                    raise
+                return self.look(), b""  # it is empty
+            tries = self._tried(tries)
+        self.etag = answer["ETag"]
+        end = min(block, _size(answer))
+        return answer, bytes(body) + self.fetch(len(body), end)
+
+    def fetch(self, start: int, end: int, stop: Event | None = None) -> bytes:
+        """Return the bytes from `start` up to `end`, asking again for what is missing when an answer breaks off."""
+        got = bytearray()
+        tries = 0
+        while len(got) < end - start:
+            if stop is not None and stop.is_set():
+                return b""
+            _, body = self._part(start + len(got), end, stop)
+            got += body
+            if len(got) < end - start:
+                tries = self._tried(0 if len(body) >= MIB else tries)
+        return bytes(got)
+
+    def _tried(self, tries: int) -> int:
+        """Count one more answer that broke off, and wait a little; give up after so many without a step forward."""
+        if tries + 1 == TRIES:
+            raise StoreError(
+                f"{self._name} broke off {TRIES} times while it was read",
+                hint="check the network, then run again; what is sealed is not done again",
+            )
+        if tries:
+            time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**tries)))  # noqa: S311  # jitter
+        return tries + 1
+
+    def _part(
+        self, start: int, end: int, stop: Event | None = None, *, whole: bool = False
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Ask once, and return as much as came before the answer broke off."""
+        answer = self._asked("get_object", **({} if whole else {"Range": f"bytes={start}-{end - 1}"}))
+        body = answer.pop("Body")
+        if "ContentLength" not in answer:  # then its end could not be told from where it broke off
+            body.close()
+            return answer, bytearray()
+        if _start(answer) != start:
+            body.close()
+            raise StoreError(f"S3 answered with other bytes of {self._name} than were asked for", hint="report it")
+        return answer, _received(body, end - start, stop)
+
+    def _asked(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        if self.etag:
+            parameters["IfMatch"] = self.etag
+        try:
+            return self._calls(operation, Key=self._key, **parameters)
+        except RefusedError as error:
+            refused = error
+        raise self._meaning(refused)
+
+    def _meaning(self, refused: RefusedError) -> DmengineError:
+        if refused.kind == "changed":
+            return not_at_rest(self._name, "changed")
+        if refused.kind == "missing" and self.etag and refused.code != "NoSuchBucket":
+            return not_at_rest(self._name, "removed")
+        if refused.kind == "archived":
+            return InputError(f"{self._name} is archived and cannot be read", hint="restore it first, or exclude it")
+        return refused
+
+
+def _received(body: Any, size: int, stop: Event | None) -> bytearray:
+    """Take what comes of a body, at most `size` bytes; a body that breaks off is no error yet."""
+    from botocore.exceptions import BotoCoreError
+
+    got = bytearray()
+    try:
+        while len(got) < size and not (stop is not None and stop.is_set()):
+            chunk = body.read(min(_CHUNK, size - len(got)))
+            if not chunk:
+                break
+            got += chunk
+        if len(got) == size:
+            body.read(1)  # the end: here botocore compares checksum and length
+    except (BotoCoreError, OSError) as error:
+        if type(error).__name__ == "FlexibleChecksumError":
+            got.clear()
+    finally:
+        body.close()
+    return got
+
+
+def _start(answer: Mapping[str, Any]) -> int:
+    found: str = answer.get("ContentRange", "bytes 0-")
+    return int(found.removeprefix("bytes ").partition("-")[0])
+
+
+def _size(answer: Mapping[str, Any]) -> int:
+    """Return the size of the whole object that an answer is part of."""
+    found: str = answer.get("ContentRange", "")
+    return int(found.rpartition("/")[2]) if found else int(answer["ContentLength"])
+
+
+class RangedFile(io.RawIOBase):
+    """An object as a file to read from: keeps a few blocks, and fetches the next ones before they are asked for.
+
+    Attributes:
+        size: Bytes of the whole object.
+        answer: What S3 said of the object with its first bytes.
+    """
+
+    def __init__(
+        self, fetch: Callable[[int, int, Event], bytes], size: int, manner: Manner, first: bytes, answer: dict[str, Any]
+    ) -> None:
+        self._fetch = fetch
+        self.size = size
+        self._manner = manner
+        self._blocks: OrderedDict[int, bytes | Future[bytes]] = OrderedDict({0: first})
+        self._sums = {0: zlib.crc32(first)}
+        self._pool: ThreadPoolExecutor | None = None
+        self._stop = Event()
+        self._position = 0
+        self.answer = answer
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next read begins."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go elsewhere; asks for nothing."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        if base + offset < 0:
+            raise ValueError("a position before the beginning of the file")
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return as many bytes as asked for; fewer only at the end."""
+        left = max(0, self.size - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        pieces = []
+        while wanted > 0:
+            index, offset = divmod(self._position, self._manner.block)
+            piece = memoryview(self._block(index))[offset : offset + wanted]
+            pieces.append(piece)
+            self._position += len(piece)
+            wanted -= len(piece)
+        return b"".join(pieces) if len(pieces) != 1 else bytes(pieces[0])
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer, less only at the end."""
+        found = self.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+    def verify(self, ranges: Ranges) -> None:
+        """Compare all that was read with the checksum that S3 has of the whole, where it has one that can be compared.
+
+        Raises:
+            InputError: it is another one.
+        """
+        if "ContentRange" not in self.answer:
+            return  # it came as a whole, and was compared by botocore
+        try:
+            stored = ranges.look()
+            part = ranges.first_part() if "-" in stored["ETag"] and stored.get("ChecksumCRC32") else 0
+        except RefusedError as error:
+            if error.kind not in ("denied", "kms"):
+                raise
+            return
+        if not stored.get("ChecksumCRC32"):
+            return
+        block = self._manner.block
+        starts = range(0, self.size, block)
+        for index in range(len(starts)):
+            if index not in self._sums:  # a hole that no reader wanted
+                self._fetched(index)
+        sums = [(self._sums[index], min(block, self.size - start)) for index, start in enumerate(starts)]
+        if agrees(stored, part, sums) is False:
+            raise InputError(
+                f"{ranges.name} was not read as it is stored: its checksum is wrong",
+                hint="check the network; run again",
+            )
+
+    def close(self) -> None:
+        """Drop what was fetched ahead."""
+        self._stop.set()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+        self._blocks.clear()
+        super().close()
+
+    def _block(self, index: int) -> bytes:
+        """Return a block, and have the next ones fetched."""
+        self._ask(index)
+        for following in range(index + 1, index + 1 + self._manner.ahead):
+            self._ask(following)
+        self._blocks.move_to_end(index)
+        while len(self._blocks) > max(self._manner.keep, self._manner.ahead + 2):
+            _, dropped = self._blocks.popitem(last=False)
+            if isinstance(dropped, Future):
+                dropped.cancel()
+        found = self._blocks[index]
+        if isinstance(found, Future):
+            self._blocks[index] = found = found.result()
+        return found
+
+    def _ask(self, index: int) -> None:
+        if index in self._blocks or index * self._manner.block >= self.size:
+            return
+        if not self._manner.ahead:
+            self._blocks[index] = self._fetched(index)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._manner.ahead + 1, thread_name_prefix="dmengine-fetch")
+        self._blocks[index] = self._pool.submit(self._fetched, index)
+
+    def _fetched(self, index: int) -> bytes:
+        start = index * self._manner.block
+        found = self._fetch(start, min(start + self._manner.block, self.size), self._stop)
+        self._sums[index] = zlib.crc32(found)
+        return found

@@ -1,0 +1,59 @@
+"""The moto server in a process of its own: AWS as far as moto goes, over HTTP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+ACCOUNT_A = "111111111111"
+ROOT = Path(__file__).parents[3]
+
+
+class Moto:
+    """A moto server on a free port of the loopback interface, which knows unknown keys as account A's."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.aws.standins.server"], cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=os.environ | {"MOTO_ACCOUNT_ID": ACCOUNT_A, "MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS": "true"},
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def reset(self) -> None:
+        """Forget everything."""
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")).close()
+
+    def close(self) -> None:
+        """End the process: it goes when its standard input does, even if we are killed."""
+        self._process.communicate()
+
+
+def _serve() -> None:
+    from threading import Thread
+
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):
+        protocol_version = "HTTP/1.1"  # so that connections are kept
+        disable_nagle_algorithm = True
+
+        def log(self, *_: object) -> None:
+            """Say nothing."""
+
+    application = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_port, flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -100,6 +100,8 @@ class Stage:
         """Look at each call as it comes: no value in what is sent, and the bucket's owner named."""
         if CANARY.encode() in opened(call.body) or CANARY in f"{call.target}{dict(call.headers.items())}":
             self.unmasked.append(str(call))
+        if call.operation == "HeadBucket":
+            return  # botocore's own, after a HEAD that was answered with a bare 400: is it another region?
         if call.bucket and call.headers.get("x-amz-expected-bucket-owner") != OWNERS.get(call.bucket):
             self.unowned.append(str(call))
 
@@ -144,14 +146,18 @@ class Stage:
 
     def check_clean(self) -> None:
         """Assert that no value was sent, that every call named the owner, and that no note holds a value."""
-        assert (self.unmasked, self.unowned) == ([], [])
+        assert (self.unmasked, self.unowned) == ([], []), (self.unmasked[:3], self.unowned[:3])
         assert [name for name, body in self.notes().items() if CANARY.encode() in opened(body)] == []
 
     def check_finished(self, final: Mapping[str, Stored]) -> None:
         """Assert that the target is as if nothing had happened, and that only the manifest is left."""
         found = self.contents()
         differ = [key for key in {*found.shown(), *final} if found.shown().get(key) != final.get(key)]
-        assert (differ, found.uploads, self.only_manifests()) == ([], (), True), self.notes().keys()
+        assert (differ, found.uploads, self.only_manifests()) == ([], (), True), (
+            differ,
+            found.uploads,
+            [*self.notes()],
+        )
         self.check_clean()
 
     def check_shown(self, final: Mapping[str, Stored]) -> None:

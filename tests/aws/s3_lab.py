@@ -10,5 +10,7 @@ from tests.aws.standins.world import BASE, REGION, World
 
 def session_of_a(world: World) -> SessionFactory:
     """Return A's session, which calls the strict proxy and has assumed nothing yet."""
-    keys = [BASE[f"aws_{name}"] for name in ("access_key_id", "secret_access_key", "session_token")]
-    return SessionFactory(boto3.Session(*keys, region_name=REGION), endpoint_url=world.proxy.url)
+    session = boto3.Session(
+        BASE["aws_access_key_id"], BASE["aws_secret_access_key"], BASE["aws_session_token"], region_name=REGION
+    )  # fmt: skip
+    return SessionFactory(session, endpoint_url=world.proxy.url)

@@ -96,10 +96,10 @@ class Ranges:
         """Ask for everything but the bytes."""
         return self._asked("head_object", ChecksumMode="ENABLED")
 
-    def first_part(self) -> int:
-        """Ask how large the first part was that the object was sent in."""
+    def part(self, number: int) -> int:
+        """Ask how large a part was that the object was sent in."""
         # without IfMatch: an answer about a part has an ETag of its own in some stores
-        return int(self._calls("head_object", Key=self._key, PartNumber=1)["ContentLength"])
+        return int(self._calls("head_object", Key=self._key, PartNumber=number)["ContentLength"])
 
     def begin(self, block: int, *, whole: bool) -> tuple[dict[str, Any], bytes]:
         """Ask for the first bytes, or the whole; return the answer's headers with them.
@@ -279,12 +279,13 @@ class RangedFile(io.RawIOBase):
             return  # it came as a whole, and was compared by botocore
         try:
             stored = ranges.look()
-            part = ranges.first_part() if "-" in stored["ETag"] and stored.get("ChecksumCRC32") else 0
+            parts = int(stored["ETag"].strip('"').partition("-")[2] or 0)
+            part = ranges.part(1) if parts and stored.get("ChecksumCRC32") else 0
         except RefusedError as error:
             if error.kind not in ("denied", "kms"):
                 raise
             return
-        if not stored.get("ChecksumCRC32"):
+        if not stored.get("ChecksumCRC32") or (part and -(-self.size // part) != parts):
             return
         block = self._manner.block
         starts = range(0, self.size, block)
@@ -292,7 +293,7 @@ class RangedFile(io.RawIOBase):
             if index not in self._sums:  # a hole that no reader wanted
                 self._fetched(index)
         sums = [(self._sums[index], min(block, self.size - start)) for index, start in enumerate(starts)]
-        if agrees(stored, part, sums) is False:
+        if agrees(stored, part, sums) is False and all(ranges.part(n) == part for n in range(2, parts)):
             raise InputError(
                 f"{ranges.name} was not read as it is stored: its checksum is wrong",
                 hint="check the network; run again",

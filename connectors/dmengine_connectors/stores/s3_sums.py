@@ -32,11 +32,14 @@ def agrees(answer: Mapping[str, Any], part: int, sums: Sequence[tuple[int, int]]
     stored, _, parts = str(answer.get("ChecksumCRC32", "")).partition("-")
     if not stored:
         return None
-    if answer.get("ChecksumType") != "COMPOSITE" and not parts:
-        return _written(whole(sums)) == stored
-    count, rest = divmod(part, sums[0][1]) if part else (0, 1)
-    if rest or not count:
-        return None
+    kind = "COMPOSITE" if parts else answer.get("ChecksumType", "")  # some stores do not say
+    if kind != "COMPOSITE" and _written(whole(sums)) == stored:
+        return True
+    if kind == "FULL_OBJECT" or not part:
+        return False
+    count, rest = divmod(part, sums[0][1])
+    if rest:
+        return None  # the parts begin within our pieces
     found = [whole(sums[first : first + count]) for first in range(0, len(sums), count)]
     return _written(zlib.crc32(b"".join(crc.to_bytes(4, "big") for crc in found))) == stored
 

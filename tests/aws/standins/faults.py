@@ -29,8 +29,7 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _BODIES = ("cut", "cut_unsized", "flipped", "slow")
 _TRANSIENT: tuple[Kind, ...] = (
-    "slow_down", "internal", "reset_before", "reset_after", "cut", "skewed", "error_200", "empty_200",
-    "empty_200_applied",
+    "slow_down", "internal", "reset_before", "reset_after", "cut", "error_200", "empty_200", "empty_200_applied",
 )  # fmt: skip
 
 

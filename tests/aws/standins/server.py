@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 ACCOUNT_A = "111111111111"
 ROOT = Path(__file__).parents[3]
@@ -43,6 +45,23 @@ def _serve() -> None:
     class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"  # so that connections are kept
         disable_nagle_algorithm = True
+
+        def run_wsgi(self) -> None:
+            """Answer one request, and keep the connection: werkzeug would open one for each call, and wait after it."""
+            environ = self.make_environ()
+            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            head: list[Any] = []
+            try:
+                body = b"".join(application(environ, lambda *parts: head.extend(parts)))
+            except Exception:  # noqa: BLE001  # moto's, for what it does not know
+                head, body = ["500", [("Content-Type", "text/plain")]], b"moto cannot do that"
+            self.send_response(int(head[0].split()[0]))
+            for name, value in head[1]:
+                self.send_header(name, value)
+            if "content-length" not in {name.lower() for name, _ in head[1]} and head[0][:3] not in ("204", "304"):
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log(self, *_: object) -> None:
             """Say nothing."""

@@ -23,7 +23,7 @@ lint: .venv/test.done
 bench: .venv/bench.done
 	$(BIN)/python -m benchmarks --json benchmarks/results/latest.json
 
-docs: .venv/docs.done
+docs: .venv/test.done
 	$(BIN)/mkdocs build --strict
 
 .venv/%.done: pyproject.toml | .venv/bin/python

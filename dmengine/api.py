@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from dmengine import frames, planview, previewing, registry, running
+from dmengine.decisions import Rulebook
 from dmengine.engine import Batch, Engine
 from dmengine.errors import DmengineError, KeyringError, RunError, shielded
 from dmengine.executors import ExecutorChoice
@@ -260,9 +261,11 @@ def _planned(
 
 def _fields_of(source: Source, dataset: str, rules: Ruleset, *, full: bool) -> list[FieldPath]:
     """List the paths that a dataset of documents holds: in its first records, or in all of them."""
-    opened = tuple(path for rule in rules.for_dataset(dataset) for path in rule.fields)
+    rulebook = Rulebook.of(rules, dataset)
     found: dict[FieldPath, None] = {}
     with closing(source.sample(dataset, 1 << 62 if full else _SAMPLED)) as stream:
         for records in stream.batches:
-            found |= dict.fromkeys(records.fields(opened))
+            paths = list(records.fields(rulebook.opened))
+            unnamed = set(rulebook.undecided(records, paths))
+            found |= dict.fromkeys(p for p in paths if p in unnamed or rulebook.decide(p) is not None)
     return list(found)

@@ -15,7 +15,7 @@ from dmengine.conditions import fields as condition_fields
 from dmengine.errors import DmengineError, PlanError, at
 from dmengine.paths import FieldPath
 from dmengine.rules import Drop, Keep, Rule, Ruleset, default_domain
-from dmengine.spi import Limits, Masker
+from dmengine.spi import Limits, Masker, Records
 
 Action = Masker | Keep | Drop
 _NO_RULE = "unlisted"
@@ -85,6 +85,17 @@ class Rulebook:
         if path not in self._seen:
             self._seen[path] = self._decide(path)
         return self._seen[path]
+
+    def undecided(self, records: Records, paths: Iterable[FieldPath]) -> list[FieldPath]:
+        """List the paths of documents that no rule names; a null where rules name what is inside hides nothing."""
+        return [path for path in paths if self.decide(path) is None and not self._is_absent(records, path)]
+
+    def _is_absent(self, records: Records, path: FieldPath) -> bool:
+        depth = len(path.steps)
+        if not any(len(p.steps) > depth and FieldPath(p.steps[:depth]).covers(path) for p in self.opened):
+            return False
+        kinds = [found.values.type for found in records.select(path)]
+        return all(pa.types.is_null(kind) or pa.types.is_nested(kind) for kind in kinds)
 
     def _decide(self, path: FieldPath) -> Decision | None:
         for number, rule in self.rules:

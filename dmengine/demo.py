@@ -8,9 +8,9 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from dmengine.jobfile import load_job
 from dmengine.report import Report
 
 _PEOPLE = 15_000
+_TPCHGEN = Path(sysconfig.get_path("scripts")) / "tpchgen-cli"
 _OURS = frozenset(("original", "masked", "rules.yaml", "job.yaml", "demo.key", "report.html", "report.json"))
 _RULES = """\
 # The rules of the demo: each field has a mask, or a reason to stay.
@@ -100,6 +101,7 @@ def demo(folder: Path, scale: float, say: Callable[[str], None] = print) -> Repo
 
 
 def _make(folder: Path, scale: float, say: Callable[[str], None]) -> int:
+    _check_installed()
     _clear(folder)
     (folder / "rules.yaml").write_text(_RULES, encoding="utf-8")
     (folder / "job.yaml").write_text(_JOB, encoding="utf-8")
@@ -118,6 +120,14 @@ def _make(folder: Path, scale: float, say: Callable[[str], None]) -> int:
     return int(customers) + orders + people
 
 
+def _check_installed() -> None:
+    there = {"tpchgen-cli": _TPCHGEN.is_file(), "Faker": find_spec("faker") is not None}
+    missing = [package for package, found in there.items() if not found]
+    if missing:
+        problem = f"the demo makes its data with {' and '.join(missing)}, not installed here"
+        raise PluginError(problem, hint='pip install "dmengine[demo]"')
+
+
 def _clear(folder: Path) -> None:
     """Make the demo's folder, or empty an earlier demo's: whoever has another file in there keeps all of it."""
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -131,29 +141,15 @@ def _clear(folder: Path) -> None:
 
 
 def _tpch(folder: Path, form: str, table: str, scale: float) -> None:
-    program = Path(sysconfig.get_path("scripts")) / "tpchgen-cli"
-    if not program.is_file():
-        raise _missing("tpchgen-cli")
-    command = [str(program), form, "-s", str(scale), "-T", table, "-o", str(folder)]
-    ended = subprocess.run(command, stdout=sys.stderr, timeout=600, check=False)  # noqa: S603  # our own fixed words
+    command = [str(_TPCHGEN), form, "-s", str(scale), "-T", table, "-o", str(folder)]
+    ended = subprocess.run(command, stdout=subprocess.DEVNULL, timeout=600, check=False)  # noqa: S603  # fixed words
     if ended.returncode:
         raise RunError(f"tpchgen-cli could not make {table} at scale {scale}", hint="try --scale 0.01")
 
 
-def _missing(package: str) -> PluginError:
-    return PluginError(f"the demo makes its data with {package}, which is not installed",
-                       hint='pip install "dmengine[demo]"')  # fmt: skip
-
-
 def _people(folder: Path, customers: int) -> int:
-    try:
-        from faker import Faker
-    except ImportError:
-        missing = True
-    else:
-        missing = False
-    if missing:
-        raise _missing("Faker")
+    from faker import Faker
+
     fake = Faker("en_US", use_weighting=False)
     fake.seed_instance(7)
     count = min(_PEOPLE, customers)

@@ -60,12 +60,10 @@ class Engine:
             return [step.decision for step in self.plan.steps]
         rulebook = self.plan.rulebook
         paths = list(records.fields(rulebook.opened))
-        decisions = [rulebook.decide(path) for path in paths]
-        unlisted = [path for path, decision in zip(paths, decisions, strict=True) if decision is None]
-        if unlisted:
+        if unlisted := rulebook.undecided(records, paths):
             with at(part=self.part):
                 raise unlisted_error(unlisted)
-        return [decision for decision in decisions if decision is not None]
+        return [decision for path in paths if (decision := rulebook.decide(path)) is not None]
 
     def _one(self, decision: Decision, batch: Batch, records: Records, counts: Counts) -> Records:
         path, action = decision.path, decision.action

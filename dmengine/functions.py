@@ -103,7 +103,7 @@ class FunctionMasker:
         for value in given:
             try:
                 results.append(self.function(value))
-            except Exception as error:  # noqa: BLE001 - a user's function; only the class of the error is told
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's function; only the class is told
                 raised[type(error).__name__] += 1
         return results, raised
 

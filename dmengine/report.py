@@ -117,7 +117,7 @@ class Report:
 
     def _verdict(self) -> str:
         if self.leftovers:
-            return f"{self.status}, and {len(self.leftovers)} things are left behind"
+            return f"{self.status}, but something is left behind: {len(self.leftovers):,} listed above"
         return f"{self.status}: {len(self.outputs):,} objects, {self.rows:,} records; nothing is left behind"
 
     def _field_table(self) -> Table:

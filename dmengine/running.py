@@ -106,7 +106,7 @@ class Run:
             parts = [part for part in parts if part.action != "copy"]  # in place they lie where they belong
         done = {d.sealed.part: d for part in parts if (d := self._sealed_before(part)) is not None}
         todo = [part for part in parts if part.id not in done]
-        workers = self.settings.workers or default_workers()
+        workers = self.settings.workers if self.settings.workers is not None else default_workers()
         alone = max(1, workers // max(1, min(len(todo), workers)))
         with (
             progress_bar(self.settings.progress) as bar,
@@ -195,6 +195,8 @@ def start(
         PlanError: what the plan found, or objects in place that are masked already.
         RunError: another run into this target is not finished.
     """
+    if settings.workers is not None and settings.workers < 1:
+        raise PlanError(f"workers={settings.workers} is no number of parts", hint="use 1 or more, or leave it out")
     store = settings.journal or sink.journal()
     identity = identify(described, sink, ruleset, key)
     for _ in range(_STARTS):

@@ -166,12 +166,14 @@ class RecordStream:
         schema: The Arrow schema, or None where each record says for itself what it holds (documents).
         form: Format, codec, dialect, metadata as read: what the writer needs to write the same form again.
         findings: What of the form a person should know: what is not carried over, or not exactly.
+        format: The format that read them, where files are; the sink writes with it.
     """
 
     batches: Iterator[Records]
     schema: pa.Schema | None
     form: Any = None
     findings: tuple[Finding, ...] = ()
+    format: Format | None = None
 
     def close(self) -> None:
         """Let go of what the records are read from, whether or not all of them were pulled."""

@@ -105,7 +105,7 @@ def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[i
                 advance(seen.rows)
                 yield records
 
-        return task.sink.write(task.journal, task.part, RecordStream(masked(), plan.schema_out, stream.form))
+        return task.sink.write(task.journal, task.part, replace(stream, batches=masked(), schema=plan.schema_out))
 
 
 def _numbered(batches: Iterator[Records]) -> Iterator[Batch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import stat
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from dmengine.cli import main
 from dmengine.demo import demo
-from dmengine.errors import RunError
+from dmengine.errors import PluginError, RunError
 from dmengine.report import Report
 
 SCALE = 0.001  # 150 customers, 1,500 orders, 150 people
@@ -50,13 +51,9 @@ def test_the_demo_tells_its_whole_story(shop: tuple[Path, Report, str]) -> None:
 
 def test_the_demo_shows_no_original(shop: tuple[Path, Report, str]) -> None:
     """No name, address or number of a made-up person is on the screen or in the report's page."""
-    import gzip
-
     folder, _, said = shop
-    people = [
-        json.loads(line)
-        for line in gzip.decompress((folder / "original" / "people.jsonl.gz").read_bytes()).splitlines()
-    ]
+    packed = (folder / "original" / "people.jsonl.gz").read_bytes()
+    people = [json.loads(line) for line in gzip.decompress(packed).splitlines()]
     page = (folder / "report.html").read_text("utf-8")
 
     shown = [p["email"] for p in people if p["email"] in said + page]
@@ -115,3 +112,14 @@ def test_a_scale_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """What the generator refuses is an error with a remedy, not a traceback."""
     with pytest.raises(RunError, match="could not make customer at scale -1"):
         demo(tmp_path / "shop", -1)
+
+
+def test_a_demo_without_its_packages_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has not installed the extra is told which, before a folder is made."""
+    monkeypatch.setattr("dmengine.demo._TPCHGEN", tmp_path / "no-such-program")
+
+    with pytest.raises(PluginError, match="tpchgen-cli, not installed here") as caught:
+        demo(tmp_path / "shop", SCALE)
+
+    assert "dmengine[demo]" in caught.value.hint
+    assert not (tmp_path / "shop").exists()

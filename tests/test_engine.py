@@ -79,6 +79,16 @@ def test_a_dictionary_column_stays_one_and_holds_no_unused_value(key: dm.Key) ->
     assert len(got["name"].chunk(0).dictionary) == 2
 
 
+def test_a_null_within_a_dictionary_stays_null(key: dm.Key) -> None:
+    """A dictionary that has a null among its values reaches no mask with it; the null stays one."""
+    column = pa.DictionaryArray.from_arrays([0, 1, 0], pa.array(["ann", None]))
+    plain = pa.table({"name": ["ann", None, "ann"]})
+
+    got = mask(pa.table({"name": column}), [dm.Rule("name", Hash())], key)
+
+    assert got["name"].to_pylist() == mask(plain, [dm.Rule("name", Hash())], key)["name"].to_pylist()
+
+
 def test_nested_fields_are_masked_in_place(key: dm.Key) -> None:
     """Struct members and list elements are masked; their containers, nulls and empty lists stay."""
     people = [{"kind": "home", "email": "a@x.org"}, {"kind": "work", "email": None}]
@@ -209,7 +219,9 @@ def test_normalize_joins_spellings(key: dm.Key) -> None:
     assert got[0] == got[1] != got[2]
 
 
-@pytest.mark.parametrize(("how", "message"), [("short", "returned 1 values for 2"), ("type", "returned int64, planned")])
+@pytest.mark.parametrize(
+    ("how", "message"), [("short", "returned 1 values for 2"), ("type", "returned int64, planned")]
+)
 def test_a_mask_that_breaks_its_contract_is_refused(key: dm.Key, how: str, message: str) -> None:
     """Length and type are checked after every call."""
     with pytest.raises(MaskError, match=message):

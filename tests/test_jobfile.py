@@ -84,11 +84,10 @@ def test_a_ruleset_can_stand_in_the_job(job: Path) -> None:
     inside = load_job(job).ruleset
     job.write_text(JOB.replace("ruleset: rules.yaml", "ruleset:\n  rules:\n    - {field: email, mask: emial}"))
 
-    with pytest.raises(RulesetError, match=r"job\.yaml:7:28: there is no mask 'emial'; did you mean email|") as caught:
+    with pytest.raises(RulesetError, match=re.escape("job.yaml:7:28: there is no mask 'emial'")):
         load_job(job)
 
     assert inside == dm.Ruleset.from_yaml(RULES)
-    assert "job.yaml:7:28: there is no mask 'emial'" in str(caught.value)
 
 
 def test_json_is_a_job_too(job: Path) -> None:
@@ -151,7 +150,7 @@ def test_all_mistakes_of_the_connectors_are_told_at_once(job: Path) -> None:
     """Nobody has to mend a job file one mistake at a time."""
     job.write_text(JOB.replace("path: in", "pth: in").replace("path: out", "path: out, unmatched: skp"))
 
-    with pytest.raises(RulesetError, match="3 problems in job.yaml") as caught:
+    with pytest.raises(RulesetError, match="3 problems in job") as caught:
         load_job(job)
 
     assert [place for place in ("2:9", "2:29", "3:51") if f"job.yaml:{place}: " not in str(caught.value)] == []
@@ -174,11 +173,7 @@ def test_every_key_of_a_job_is_on_its_page() -> None:
     page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text("utf-8")
     table = page[page.index("## The job file") : page.index("[Runs](runs.md) explains")]
 
-    named = {
-        name
-        for line in table.splitlines()
-        if line.startswith("| `")
-        for name in re.findall("`(\\w+)`", line.split("|")[1])
-    }
+    keys = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = {name for key in keys for name in re.findall(r"`(\w+)`", key)}
 
     assert named == set(_JobModel.model_fields)

@@ -99,7 +99,9 @@ def test_general_rules_may_miss_some_datasets_but_not_all(tmp_path: Path, key: d
     """With datasets listed, a general rule must match somewhere; a dataset's own rule in each of its objects."""
     source = folder(tmp_path / "in", people_csv=PEOPLE, orders_csv=b"id,note\n1,x\n")
     general = [*RULES.rules, dm.Rule("nowhere", Redact())]
-    rules = dm.Ruleset(general, datasets=[dm.Dataset("people*", []), dm.Dataset("orders*", [dm.Rule("note", Redact())])])
+    rules = dm.Ruleset(
+        general, datasets=[dm.Dataset("people*", []), dm.Dataset("orders*", [dm.Rule("note", Redact())])]
+    )
 
     errors = [f.message for f in dm.plan(source, LocalFiles(tmp_path / "out"), rules, key).plan.errors]
 
@@ -132,6 +134,23 @@ def test_a_misspelt_field_beside_stops_a_run_over_documents(tmp_path: Path, key:
 
     with pytest.raises(PlanError, match="which no record has"):
         dm.run(source, LocalFiles(tmp_path / "out"), dm.Ruleset(rules), key)
+
+
+def test_a_null_in_place_of_a_container_is_taken(tmp_path: Path, key: dm.Key) -> None:
+    """Documents may hold null where others hold an object; a text there is still a field that no rule names."""
+    rows = b'{"id": 1, "contact": {"email": "a@x.org"}}\n{"id": 2, "contact": null}\n'
+    source = folder(tmp_path / "in", people_jsonl=rows)
+    rules = dm.Ruleset([dm.Rule("contact.email", Redact()), dm.keep("id", because="surrogate key")])
+    target = LocalFiles(tmp_path / "out")
+
+    ok = dm.plan(source, target, rules, key).ok
+    dm.run(source, target, rules, key)
+    source = folder(tmp_path / "in", people_jsonl=rows + b'{"id": 3, "contact": "a@x.org"}\n')
+
+    assert ok
+    assert (tmp_path / "out" / "people.jsonl").read_bytes() == rows.replace(b"a@x.org", b"*")
+    with pytest.raises(PlanError, match="no rule covers: contact"):
+        dm.run(source, target, rules, key)
 
 
 def test_a_new_field_in_the_last_record_stops_the_run(tmp_path: Path, key: dm.Key) -> None:

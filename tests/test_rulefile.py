@@ -122,7 +122,9 @@ def test_a_file_means_what_python_would_say(tmp_path: Path) -> None:
 def test_the_layout_of_a_file_does_not_change_its_fingerprint() -> None:
     """The order of keys within a rule means nothing; the order of rules does."""
     one = load_ruleset("rules:\n- field: a\n  mask: {type: email, mail_domain: keep, max_bytes: 60}\n  domain: d\n")
-    two = load_ruleset("rules: [{domain: d, mask: {max_bytes: 60, mail_domain: keep, type: email}, field: [a]}]\nversion: 1")
+    two = load_ruleset(
+        "rules: [{domain: d, mask: {max_bytes: 60, mail_domain: keep, type: email}, field: [a]}]\nversion: 1"
+    )
 
     assert one.fingerprint == two.fingerprint
 
@@ -205,7 +207,10 @@ BAD: list[tuple[str, str]] = [
     ("rules: [{field: x, mask: {name: email}}]", "1:26: this names no mask; write the mask's name"),
     ("rules: [{field: x, mask: [email]}]", "1:26: this names no mask"),
     ("rules: [{field: x, mask: {keep: y}}]", "1:26: this names no mask; a field that is kept has keep:"),
-    ("rules: [{field: x, mask: {type: email, mail_domian: y}}]", "1:40: there is no mail_domian here (mask email); did you mean"),
+    (
+        "rules: [{field: x, mask: {type: email, mail_domian: y}}]",
+        "1:40: there is no mail_domian here (mask email); did you mean",
+    ),
     ("rules: [{field: x, mask: {type: email, max_bytes: '9'}}]", "1:51: max_bytes wants a whole number (mask email)"),
     ("rules: [{field: x, mask: {type: first_name, gender: femal}}]", "1:53: gender wants female or male"),
     ("rules: [{field: x, mask: {type: bucket, width: wide}}]", "1:48: width wants a whole number or a number"),

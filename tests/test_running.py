@@ -63,7 +63,8 @@ def test_a_run_masks_every_format_alike(source: LocalFiles, target: LocalFiles, 
     assert sorted(out) == ["a.csv", "b.jsonl", "sub/c.parquet"]
     assert out["a.csv"].startswith(b"id,email\n007,")
     assert out["b.jsonl"].startswith(b'{"id": 1.0, "email": "')
-    assert masked_email(out["a.csv"]) == masked_email(out["b.jsonl"]) == table["email"][0].as_py().split("@")[0].encode()
+    in_table = table["email"][0].as_py().split("@")[0].encode()
+    assert masked_email(out["a.csv"]) == masked_email(out["b.jsonl"]) == in_table
     assert report.rows == 3
     assert kept(target) == ["manifest.json"]
 
@@ -86,8 +87,8 @@ def test_a_kept_failure_is_resumed(source: LocalFiles, target: LocalFiles, key: 
         dm.run(source, target, RULES, key, on_failure="keep", workers=1)
     sealed = [n for n in kept(target) if n.endswith(".sealed.json")]
 
+    broken.write_bytes(b"id,email\n1,b@x.org\n")
     with pytest.raises(RunError, match="the source's objects changed"):
-        broken.write_bytes(b"id,email\n1,b@x.org\n")
         dm.resume(source, target, RULES, key)
 
     assert len(sealed) == 2
@@ -108,7 +109,7 @@ def test_an_unfinished_run_of_something_else_is_not_trampled_on(
     """Another ruleset into the same target is another run, and the error says what changed."""
     Journal(target.journal(), "20260101T000000-abcdef").begin({"source": "elsewhere", "key": key.fingerprint})
 
-    with pytest.raises(RunError, match="not finished, and is not this run: .*the ruleset"):
+    with pytest.raises(RunError, match=r"not finished, and is not this run: .*the ruleset"):
         dm.run(source, target, RULES, key)
 
     assert dm.clean(target) == ("20260101T000000-abcdef",)
@@ -176,7 +177,7 @@ def test_single_files_and_other_formats(tmp_path: Path, key: dm.Key) -> None:
     (tmp_path / "people.txt").write_text("id|email\n1|a@x.org\n")
     source = LocalFiles(tmp_path / "people.txt", formats={"*.txt": Csv(delimiter="|")})
 
-    dm.run(source, LocalFiles(tmp_path / "out", formats={"*.txt": Csv(delimiter="|")}), RULES, key)
+    dm.run(source, LocalFiles(tmp_path / "out"), RULES, key)
 
     assert (tmp_path / "out" / "people.txt").read_text().startswith("id|email\n1|")
 
@@ -196,6 +197,23 @@ def test_a_target_in_the_wrong_place_is_refused(source: LocalFiles, key: dm.Key,
         dm.run(*pairs[where], RULES, key)
 
 
+def test_what_stands_at_the_target_is_told_and_not_looked_into(
+    source: LocalFiles, target: LocalFiles, key: dm.Key
+) -> None:
+    """Files that would be replaced and foreign entries are counted; a foreign folder counts as one."""
+    for name in ("a.csv", "notes/1", "notes/2", "readme"):
+        path = Path(target.path, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("there before")
+
+    messages = [f.message for f in dm.plan(source, target, RULES, key).plan.findings]
+    dm.run(source, target, RULES, key)
+
+    assert "1 files of the target will be replaced" in messages
+    assert "the target holds 2 other files or folders; they stay" in messages
+    assert Path(target.path, "notes", "1").read_text() == "there before"
+
+
 def test_executors_of_other_processes_need_a_key_by_reference(
     source: LocalFiles, target: LocalFiles, key: dm.Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +225,13 @@ def test_executors_of_other_processes_need_a_key_by_reference(
     monkeypatch.setenv("DMENGINE_TEST_KEY", "41c6e0b5d2f7893a5b1c7d9e0f2a4b6c8d1e3f507192a4b6c8daec0f12345678")
     with ProcessPoolExecutor(1) as pool:
         assert dm.run(source, target, RULES, dm.Key.load("env:DMENGINE_TEST_KEY"), executor=pool).rows == 3
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_a_run_needs_a_worker(source: LocalFiles, target: LocalFiles, key: dm.Key, workers: int) -> None:
+    """No workers would do no work."""
+    with pytest.raises(PlanError, match="workers"):
+        dm.run(source, target, RULES, key, workers=workers)
 
 
 def test_a_missing_key_is_a_named_error(source: LocalFiles, target: LocalFiles) -> None:
@@ -231,8 +256,9 @@ def test_the_report_tells_what_was_done(
     assert "<html" in report.to_html()
     assert "3 objects, 3 records; nothing is left behind" in str(report)
     events = [json.loads(JsonLines().format(record)) for record in caplog.records]
-    assert [e["event"] for e in events][0] == "run started"
-    assert [e["event"] for e in events][-2:] == ["committed", "finished"]
+    names = [e["event"] for e in events]
+    assert names[:1] == ["run started"]
+    assert names[-2:] == ["committed", "finished"]
 
 
 def test_journals_can_lie_elsewhere(tmp_path: Path, source: LocalFiles, target: LocalFiles, key: dm.Key) -> None:

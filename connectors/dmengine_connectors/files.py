@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import InstanceOf
 
 from dmengine.errors import PlanError, StoreError
-from dmengine.spi import Described, Format, RunInfo, Store, TargetLimits
+from dmengine.spi import Described, Finding, Format, RunInfo, Store, TargetLimits
 from dmengine_connectors.objectfiles import ObjectFiles, Unmatched, replaced, targets
 from dmengine_connectors.session import SessionFactory
 from dmengine_connectors.stores.folder import Folder
@@ -38,7 +38,7 @@ class LocalFiles(ObjectFiles):
         unmatched: What happens to every other file (not included, of no known format, a link):
             refuse the run, `skip` it, or `copy` it as it is. Each is named in the report.
         formats: Glob -> format, where the file's name does not tell or options are wanted:
-            `{"**/*.txt": Csv(delimiter="|")}`.
+            `{"**/*.txt": Csv(delimiter="|")}`. A target writes each file with the format it was read with.
 
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -94,8 +94,16 @@ class LocalFiles(ObjectFiles):
         ours = targets(source)
         if odd := [name for name in ours if not _is_path(name)]:
             raise PlanError(f"a folder cannot hold an object named {odd[0]!r}", hint="exclude it, or use a bucket")
-        there = {info.name for info in self.objects.objects()} if mine.is_dir() else set()
-        return TargetLimits(findings=replaced(there, set(ours)))
+        return TargetLimits(findings=tuple(self._standing(ours)))
+
+    def _standing(self, ours: list[str]) -> Iterator[Finding]:
+        """Say what stands at the target; foreign folders are not looked into, they may be large and in use."""
+        replaced = sum(os.path.lexists(os.path.join(self.objects.root, name)) for name in ours)
+        if replaced:
+            yield Finding("warning", f"{replaced} files of the target will be replaced")
+        others = self.objects.entries() - {name.split("/")[0] for name in ours}
+        if others:
+            yield Finding("warning", f"the target holds {len(others)} other files or folders; they stay")
 
     def journal(self) -> Store:
         """Return the place of the journals: `_dmengine/` in the target folder."""

@@ -183,7 +183,7 @@ class ObjectFiles:
             raise
         batches = _closing(stream.batches, stack, part, store, file)
         next(batches)  # from here on the file is closed with the iterator, even if nobody pulls a batch
-        stream = replace(stream, batches=cast(Iterator[Records], batches))
+        stream = replace(stream, batches=cast(Iterator[Records], batches), format=chosen)
         if carried is None:
             return stream
         findings = (*stream.findings, *carried.findings)
@@ -208,7 +208,7 @@ class ObjectFiles:
 
     def write(self, run: RunInfo, part: Part, records: RecordStream) -> Sealed:
         """Write one object in the form it was read in, invisibly."""
-        chosen = self._known(part.id)
+        chosen = records.format or self._known(part.id)
         carried = records.form if isinstance(records.form, Carried) else None
         if carried is not None:
             records = replace(records, form=carried.form)

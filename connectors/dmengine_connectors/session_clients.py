@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from threading import RLock
 from time import monotonic
@@ -210,14 +211,20 @@ def _note_time(context: dict[str, Any], **_: object) -> None:
     context["dmengine_began"] = monotonic()
 
 
-def _give_up(request_dict: Any, operation: Any, response: Any, caught_exception: Any, **_: object) -> None:
-    """Raise, as botocore would after the last attempt, what would be tried again after the deadline."""
+def _give_up(
+    request_dict: Any, operation: Any, response: Any, caught_exception: Any, attempts: int, **_: object
+) -> float | None:
+    """Try again while there are attempts and time: each call has its own, where botocore has one budget for a client.
+
+    That budget is spent by calls that fail twice in a row, or that end in an answer like 412: at one fault in five a
+    long run would come to its end, and then a single fault would be the last.
+    """
+    trouble = caught_exception
+    if trouble is None and response is not None and "Error" in response[1]:
+        trouble = ClientError(response[1], operation.name)
+    if trouble is None or kind_of(trouble) not in ("throttled", "busy", "unreachable"):
+        return None
     began = request_dict["context"].get("dmengine_began")
-    if began is None or monotonic() - began < DEADLINE:
-        return
-    if caught_exception is not None:
-        raise caught_exception
-    if response is not None and "Error" in response[1]:
-        error = ClientError(response[1], operation.name)
-        if kind_of(error) in ("throttled", "busy"):
-            raise error
+    if began is not None and monotonic() - began >= DEADLINE:
+        raise trouble
+    return random.uniform(0, min(20.0, 2.0 ** (attempts - 1))) if attempts < ATTEMPTS else None  # noqa: S311  # jitter

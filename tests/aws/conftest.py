@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.aws.lab import CloudLab
+from tests.aws.standins.accounts import ACCOUNT_B
 from tests.aws.standins.server import Moto
-from tests.aws.standins.world import World
+from tests.aws.standins.trying import BODY, BUCKET
+from tests.aws.standins.world import EXTERNAL_ID, ROLE_B, World
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +36,15 @@ def cloud_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudLab]:
     made = CloudLab(tmp_path_factory.mktemp("results"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def s3(world: World) -> Any:
+    """Return a client of a bucket in B that holds one object, with B's role and without retries."""
+    world.make_bucket(ACCOUNT_B, BUCKET)
+    client = world.client("s3", world.assume(ROLE_B, ExternalId=EXTERNAL_ID))
+    client.put_object(Bucket=BUCKET, Key="object", Body=BODY)
+    return client
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import json
 import os
 import resource
+import struct
 import sys
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -38,6 +40,7 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
     wait_for: str = ""
     largest_file: int = 0  # bytes; the kernel itself refuses to write more
+    powerless: bool = False  # permissions count for the superuser too
 
     def to_json(self) -> str:
         """Return the line that the server reads."""
@@ -97,6 +100,8 @@ def _child(job: Job, result: Path) -> None:
 def _outcome(job: Job) -> dict[str, Any]:
     if job.trap_of_workers:
         os.environ[TRAP_OF_WORKERS] = json.dumps(asdict(job.trap_of_workers))
+    if job.powerless:
+        _give_up_power()
     if job.largest_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest_file, resource.RLIM_INFINITY))
     watch = install(job.trap) if job.trap else Watch(Trap(""))
@@ -109,6 +114,13 @@ def _outcome(job: Job) -> dict[str, Any]:
         text = "".join(traceback.format_exception(error))
         found |= {"error": type(error).__name__, "message": str(error), "leaks": CANARY in text, "traceback": text}
     return found | {"calls": watch.calls, "seen": watch.seen, "sprung": watch.sprung}
+
+
+def _give_up_power() -> None:
+    """Drop all capabilities, so that a test that is run by root is refused what anybody is refused."""
+    version_3 = struct.pack("Ii", 0x20080522, 0)  # linux/capability.h
+    if os.geteuid() == 0 and ctypes.CDLL(None, use_errno=True).capset(version_3, bytes(24)) != 0:
+        raise OSError(ctypes.get_errno(), "capabilities cannot be dropped")
 
 
 def _call(job: Job) -> Any:

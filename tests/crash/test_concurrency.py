@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from dmengine.errors import RunError
 from dmengine.journal import EndedError, Journal
+from dmengine_connectors.stores.folder import Folder
 from dmengine_connectors.stores.local import LocalStore
 from tests.crash.conftest import Play
 from tests.crash.lab import PROVE, Child, Lab, Scene, Stage, check_shown, sampled, until
@@ -48,7 +50,7 @@ def test_of_runs_that_start_at_once_one_is_the_owner(
 ) -> None:
     """Processes start into one target in the same moment: one gets as far as COMMIT, the others get a RunError."""
     play = plays["over"]
-    for number in range(20 if PROVE else 2):
+    for number in range(20 if PROVE else 1):
         stage = play.stage.copied(tmp_path / str(number))
         go = tmp_path / f"go-{number}"
         trap = Trap(str(stage.target), 1, act="stop", ops=("link",), path="COMMIT")
@@ -112,7 +114,7 @@ def test_an_owner_that_wakes_up_after_it_was_replaced_does_no_harm(
     """An owner of another host is taken for dead, and is not: what it still does is fenced off."""
     play = plays["over"]
     first, last = at(play, "/sealed/"), at(play, "manifest.json")
-    for number in sampled(range(first, last), 4, "fence", whole=40):
+    for number in sampled(range(first, last), 2, "fence", whole=40):
         stage = play.stage.copied(tmp_path / str(number))
         owner = stopped(lab, stage, Trap(str(stage.target), number))
         committed = stage.state() == "committed"
@@ -128,6 +130,29 @@ def test_an_owner_that_wakes_up_after_it_was_replaced_does_no_harm(
         assert (taken.error, cleaned.error) == ("", "")
         assert woken.error in ("RunError", "StoreError") or (committed and not woken.error), woken.traceback
         check_end(stage, play)
+
+
+@pytest.mark.proof
+def test_a_run_that_is_being_cleaned_is_left_alone(lab: Lab, plays: dict[Scene, Play], tmp_path: Path) -> None:
+    """While one process discards a run, another may not go on with it; one that begins anew loses none of its notes."""
+    play = plays["over"]
+    killed(lab, counted := play.stage.copied(tmp_path / "counted"), at(play, "COMMIT"))
+    steps = len(lab.do(counted.job("clean", trap=Trap(str(counted.target)))).calls)
+    for number in sampled(range(steps - 12, steps + 1), 2, "cleaning", whole=13):
+        killed(lab, stage := play.stage.copied(tmp_path / str(number)), at(play, "COMMIT"))
+        cleaner = lab.start(stage.job("clean", trap=Trap(str(stage.target), number, act="stop")))
+        until(cleaner.stopped)
+
+        other = lab.do(stage.job("run", trap=Trap(str(stage.target), 2, ops=("replace",))))  # killed after COMMIT
+        cleaner.signal(signal.SIGCONT)
+        cleaned = cleaner.wait()
+
+        assert (cleaned.error, other.error or other.code) in (("", "RunError"), ("", -signal.SIGKILL)), other.traceback
+        if other.error:
+            assert (stage.shown(), stage.hidden()) == (play.before, [])
+        else:
+            assert lab.do(stage.job("resume")).error == ""
+            check_end(stage, play)
 
 
 def from_another_host(stage: Stage) -> None:
@@ -237,6 +262,21 @@ def test_one_process_drives_a_run_once(tmp_path: Path) -> None:
 
     assert journal.claim() == 2
     journal.release()
+
+
+def test_two_attempts_at_one_file_do_not_share_it(tmp_path: Path) -> None:
+    """An owner taken for dead may still write: never into the file of its successor."""
+    folder = Folder(str(tmp_path))
+
+    with folder.sealing("run", "people.csv") as late:
+        with folder.sealing("run", "people.csv") as whole:
+            whole.write(b"all of it")
+        late.write(b"half")
+
+    staged = {one.notes["staged"]: one.checksum for one in (late, whole)}
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.rglob("*.tmp")}
+    assert len(found) == 2
+    assert found == staged
 
 
 def test_a_run_that_has_ended_cannot_be_claimed(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_run_killed_at_any_file_operation_resumes_to_the_same_bytes(
 ) -> None:
     """Kill -9 before, in or after any file operation, then `resume`: as without the kill, and nothing is left."""
     play, random = plays[scene], chance(scene)
-    for at, when in sampled(points_of(play), 3, scene, whole=100):
+    for at, when in sampled(points_of(play), 2, scene, whole=100):
         folder = tmp_path / f"{at}-{when}"
 
         stage = kill(lab, play, folder, at, when, workers=random.choice([1, 2]))
@@ -78,7 +78,7 @@ def test_a_killed_run_is_cleaned_to_what_was_there_or_to_its_end(
 ) -> None:
     """Kill -9, then `clean`: before COMMIT the target is as before, after it the run is finished."""
     play, random = plays[scene], chance(f"clean {scene}")
-    for at, when in sampled(points_of(play), 3, f"clean {scene}", whole=20):
+    for at, when in sampled(points_of(play), 2, f"clean {scene}", whole=20):
         stage = kill(lab, play, tmp_path / f"{at}-{when}", at, when)
         done = stage.state() in ("committed", "finished")
         if random.random() < 0.5:  # the cleaning is killed too
@@ -101,7 +101,7 @@ def test_a_run_whose_cleaning_was_killed_can_still_be_resumed(
     sealed = next(number for number, call in enumerate(play.calls, 1) if "COMMIT" in call)
     stage = kill(lab, play, tmp_path / "counted", sealed, "before")
     cleaned = lab.do(stage.job("clean", trap=Trap(str(stage.target))))
-    for at in sampled(range(1, len(cleaned.calls) + 1), 4, "discarding", whole=30):
+    for at in sampled(range(1, len(cleaned.calls) + 1), 2, "discarding", whole=30):
         stage = kill(lab, play, tmp_path / str(at), sealed, "before")
         killed = lab.do(stage.job("clean", trap=Trap(str(stage.target), at, "after")))
         assert killed.code == -signal.SIGKILL

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,17 @@ def test_every_page_is_on_the_site() -> None:
     there = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
 
     assert listed == sorted(there | beside)
+
+
+def test_the_site_builds(tmp_path: Path) -> None:
+    """The site is built without a warning: every link between its pages, and every anchor, is there."""
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert (tmp_path / "site" / "write-a-masker.html").is_file()
 
 
 def _leaves(nav: Any) -> Iterator[str]:

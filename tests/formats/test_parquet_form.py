@@ -257,6 +257,18 @@ def test_repeating_text_is_read_and_written_as_dictionary(kind: pa.DataType) -> 
     assert column(result).encodings == column(source).encodings
 
 
+def test_a_dictionary_that_would_be_given_up_is_not_begun() -> None:
+    """Where nearly all values differ, no dictionary is written beside them; where they repeat, there still is one."""
+    source = parquet(repeated(100_000))
+    assert all(column(source, i).has_dictionary_page for i in (0, 1))
+
+    result = copied(source)
+
+    assert [column(result, i).has_dictionary_page for i in (0, 1)] == [True, False]
+    assert column(result, 1).total_compressed_size < column(source, 1).total_compressed_size
+    assert pq.read_table(result).equals(pq.read_table(source))
+
+
 def test_masked_dictionaries_hold_only_what_is_used() -> None:
     """No value of a dictionary that no record uses reaches the file, and equal masks are written once."""
     original = pa.array(["CANARY 1", "CANARY 2"] * 50)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -47,13 +47,15 @@ def buffers_of(table: pa.Table) -> Iterator[tuple[str, bytes]]:
 def as_text(values: pa.Array | pa.ChunkedArray) -> bytes:
     """Write values as JSON lines, dates and numbers in their usual form."""
     plain = [value.as_py(maps_as_pydicts=None) for value in values]
-    return "\n".join(json.dumps(value, default=_spelt, ensure_ascii=False) for value in plain).encode("utf-8", "replace")
+    return "\n".join(json.dumps(value, default=_spelt, ensure_ascii=False) for value in plain).encode(
+        "utf-8", "replace"
+    )
 
 
 def _spelt(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    return value.isoformat(" ") if isinstance(value, datetime) else str(value) if isinstance(value, date) else str(value)
+    return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 
 def _statistics(column: Any) -> bytes:
@@ -108,7 +110,7 @@ def _pages(content: bytes, column: Any) -> Iterator[bytes]:
 
 def _unpacked(body: bytes, size: int, codec: str) -> bytes:
     name = {"LZ4": "lz4_raw"}.get(codec, codec.lower())
-    return pa.decompress(body, size, codec=name).to_pybytes() if body else b""  # type: ignore[no-any-return]
+    return bytes(pa.decompress(body, size, codec=name)) if body else b""
 
 
 def _struct(content: bytes, place: int) -> tuple[dict[int, Any], int]:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TypeVar
 
 from tests.leak.matcher import Matcher
@@ -111,7 +111,7 @@ class Canaries:
     def _digits(self, number: int, form: str, groups: tuple[int, ...]) -> str:
         digits = f"{number * _ODD % 10**15:015d}"
         cuts = [sum(groups[:i]) for i in range(len(groups) + 1)]
-        text = form.format(*(digits[a:b] for a, b in zip(cuts, cuts[1:], strict=False)))
+        text = form.format(*(digits[a:b] for a, b in pairwise(cuts)))
         self._know(text, text, digits)
         return text
 
@@ -155,6 +155,5 @@ class Canaries:
         self._texts |= {needle.lower().encode(): name for needle in needles}
 
     def _know_binary(self, name: str, value: int) -> None:
-        for order in ("little", "big"):
-            self._binary[value.to_bytes(8, order, signed=True)] = name  # type: ignore[arg-type]  # both are Literals
-
+        self._binary[value.to_bytes(8, "little", signed=True)] = name
+        self._binary[value.to_bytes(8, "big", signed=True)] = name

@@ -70,7 +70,7 @@ def _delimited(name: str, content: bytes) -> Iterator[dict[str, Any]]:
         names = [name for name in NAMES if name != "gone" or len(rows[0]) == len(NAMES)]
         records = (dict(zip(names, row, strict=True)) for row in rows)
     else:
-        records = iter(csv.DictReader(text, delimiter="\t" if ".tsv" in name else ","))
+        records = (record for record in csv.DictReader(text, delimiter="\t" if ".tsv" in name else ","))
     for record in records:
         yield {name: None if cell in ("", "NULL") else cell for name, cell in record.items()}
 

@@ -24,6 +24,7 @@ from tests.leak.canaries import Canaries
 
 Evidence = Iterable[tuple[str, bytes]]
 _DEEP = 12
+_ARROW = (pa.Array, pa.ChunkedArray, pa.RecordBatch, pa.Table, pa.Scalar)
 # What an error leads to, but does not hold: the frames that it went through, and the code.
 _NOT_HELD = (types.TracebackType, types.FrameType, types.ModuleType, types.FunctionType, types.CodeType, type)
 
@@ -139,9 +140,7 @@ def _held_by(thing: Any) -> Iterator[bytes]:
             yield here.encode("utf-8", "surrogatepass")
         elif isinstance(here, (bytes, bytearray, memoryview)):
             yield bytes(here)
-        elif isinstance(here, (pa.Array, pa.ChunkedArray, pa.RecordBatch, pa.Table, pa.Scalar)):
-            yield repr(here).encode()
-        elif isinstance(here, (int, float)):
+        elif isinstance(here, (int, float, *_ARROW)):
             yield repr(here).encode()
         elif depth < _DEEP:
             todo += [(inner, depth + 1) for inner in gc.get_referents(here)]

@@ -12,6 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+import dmengine as dm
+from dmengine.rules import Rule
+from dmengine.spi import Format, Masker
 from dmengine_connectors.formats.csv import Csv
 from dmengine_connectors.formats.jsonl import JsonLines
 from dmengine_maskers import (
@@ -28,10 +32,6 @@ from dmengine_maskers import (
     Number,
     Redact,
 )
-
-import dmengine as dm
-from dmengine.rules import Rule
-from dmengine.spi import Format, Masker
 from tests.leak import masks
 from tests.leak.canaries import Canaries
 from tests.leak.sources import zstd
@@ -200,6 +200,7 @@ class Broken:
 
 LAST_DAYS = [date(9999, 12, day) for day in range(1, 31)]  # half of them leave the calendar by any shift
 
+# fmt: off
 CASES: dict[str, Failing] = {
     # texts that are no numbers, dates or truth values
     "as integer": csv_of(b"20,7\n", name(Number(0, 9), as_="integer")),
@@ -212,7 +213,8 @@ CASES: dict[str, Failing] = {
     # values that a mask cannot take
     "fpe of letters": csv_of(b"20,4929 1234\n", name(Fpe())),
     "fpe of few": csv_of(b"20,12\n", name(Fpe(alphabet="ABCDEFGHIJKLMNOPQRSTUVWXYZ"))),
-    "fpe of documents": jsonl_of(lambda token: f'{{"id":1,"name":1.5,"other":"{token}"}}', name(Fpe()), dm.drop("other")),
+    "fpe of documents": jsonl_of(lambda token: f'{{"id":1,"name":1.5,"other":"{token}"}}', name(Fpe()),
+                                 dm.drop("other")),
     "email keep": csv_of(b"20,ann@x.org\n", name(Email(mail_domain="keep"))),
     "bucket below": parquet_of(lambda c: [*c.doubles(20), -5.0, float("nan")], name(Bucket(bounds=(0, 10)))),
     "bucket of text": jsonl_of(lambda token: f'{{"id":1,"name":"{token}"}}', name(Bucket(width=1))),
@@ -225,12 +227,13 @@ CASES: dict[str, Failing] = {
     "fpe in a dictionary": parquet_of(lambda c: pa.array(c.texts(20)).dictionary_encode(), name(Fpe())),
     "text that is none": parquet_of(invalid_text, name(LastName(), normalize=["casefold", "nfc"])),
     "condition on no text": parquet_of(invalid_text, name(CharacterMask(), when=dm.field("name").matches("^X"),
-                                                          otherwise=Email(mail_domain="keep"))),  # fmt: skip
+                                                          otherwise=Email(mail_domain="keep"))),
     "function of no text": parquet_of(invalid_text, name(masks.length_of)),
     "dates too late for Python": parquet_of(late_days, name(masks.next_day)),
     # functions and masks of users
     "function raises": csv_of(b"", name(masks.raising)),
     "function raises in a chain": jsonl_of(b"", name(masks.chained)),
+    "function exits": csv_of(b"", name(masks.leaving)),
     "function returns bytes": parquet_of(lambda c: c.texts(20), name(masks.returning_bytes)),
     "function returns a list": csv_of(b"", name(masks.returning_list)),
     "function returns no text": jsonl_of(b"", name(masks.half_a_pair)),
@@ -260,6 +263,7 @@ CASES: dict[str, Failing] = {
     "no object": jsonl_of(lambda token: f'"{token}"', name(Hash())),
     "a list": jsonl_of(lambda token: f'["{token}"]', name(Hash())),
     "twice": jsonl_of(lambda token: f'{{"name":"{token}","id":1,"name":"{token}"}}', name(Hash())),
+    "twice in a container": jsonl_of(lambda token: f'{{"id":1,"name":{{"{token}":1,"{token}":2}}}}', name(Redact())),
     "half a pair": jsonl_of(lambda token: f'{{"id":1,"name":"{token}\\ud800"}}', name(Hash())),
     "no UTF-8 in JSON": jsonl_of(lambda token: f'{{"id":1,"name":"{token}\udcff"}}', name(Hash())),
     "deep": jsonl_of(lambda token: f'{{"id":1,"name":{"[" * 70}"{token}"{"]" * 70}}}', name(Redact())),
@@ -268,7 +272,7 @@ CASES: dict[str, Failing] = {
     "control character": jsonl_of(lambda token: f'{{"id":1,"name":"{token}\t"}}', name(Hash())),
     "unlisted member": jsonl_of(lambda token: f'{{"id":1,"name":"a","more":{{"deep":["{token}"]}}}}', name(Hash())),
     "kept part of a container": jsonl_of(lambda token: f'{{"id":1,"name":{{"a":"{token}","b":1}}}}',
-                                         Rule("name.a", Hash(), optional=True)),  # fmt: skip
+                                         Rule("name.a", Hash(), optional=True)),
     # broken Parquet
     "cut parquet": parquet_of(lambda c: c.texts(200), name(Hash()), damage=lambda content: content[:-9]),
     "cut footer": parquet_of(lambda c: c.texts(200), name(Hash()), damage=lambda content: content[:-40] + content[-8:]),
@@ -280,6 +284,6 @@ CASES: dict[str, Failing] = {
     "missing beside": csv_of(b"", name(DateShift(by="customer"), as_="date")),
     "all dropped": Failing("people.csv", lambda c: "\n".join(["name", *c.texts(9)]).encode(), (dm.drop("name"),)),
     "condition": jsonl_of(lambda token: f'{{"id":1e400,"name":"{token}"}}',
-                          name(Fpe(), when=dm.field("id") > 5, otherwise=Fpe())),  # fmt: skip
-}  # fmt: skip
-
+                          name(Fpe(), when=dm.field("id") > 5, otherwise=Fpe())),
+}
+# fmt: on

@@ -111,7 +111,9 @@ def nested_table(canaries: Canaries, rows: int) -> pa.Table:
             "tags": pa.array([[*pair, None] for pair in tags], pa.large_list(pa.string())),
             "pair": pa.array(numbers, pa.list_(pa.int64(), 2)),
             "attrs": pa.array([list(zip(("a", "b"), pair, strict=True)) for pair in attrs], _MAP),
-            "whole": pa.array([{"a": a, "b": [b]} for a, b in zip(canaries.texts(rows), canaries.integers(rows), strict=True)]),
+            "whole": pa.array(
+                [{"a": a, "b": [b]} for a, b in zip(canaries.texts(rows), canaries.integers(rows), strict=True)]
+            ),
         }
     )
 

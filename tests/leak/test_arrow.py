@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ import dmengine as dm
 from dmengine.keyring import Key
 from dmengine.maskers import CharacterMask, Email, FirstName, Fixed, Fpe, Hash, LastName, Lookup, Null, Redact
 from dmengine.rules import Rule
-from dmengine.spi import Masker
+from dmengine.spi import Masker, Scope, Uniqueness
 from tests.leak import masks
 from tests.leak.canaries import Canaries
 from tests.leak.evidence import leaks, of_table
@@ -59,6 +61,7 @@ def coded(canaries: Canaries, indices: list[int | None]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), canaries.texts(20))
 
 
+_MAP = pa.map_("string", "string")
 TEXTS: dict[str, Make] = {
     "plain": lambda c: pa.array(c.texts(20)),
     "null slots": lambda c: with_garbage(pa.array(c.texts(20))),
@@ -88,7 +91,7 @@ NESTED: dict[str, tuple[Make, str]] = {
     "slice of lists": (lambda c: under_null_list(c).slice(3, 4), "name[*]"),
     "fixed lists": (lambda c: pa.FixedSizeListArray.from_arrays(pa.array(c.texts(20)), 2).slice(3, 3), "name[*]"),
     "list of dictionary": (lambda c: pa.ListArray.from_arrays([0, 1, 2], coded(c, [3, 4])), "name[*]"),
-    "map": (lambda c: pa.array([[("k", text)] for text in c.texts(20)], pa.map_("string", "string")).slice(5), "name{*}"),
+    "map": (lambda c: pa.array([[("k", text)] for text in c.texts(20)], _MAP).slice(5), "name{*}"),
     "list of structs": (lambda c: pa.ListArray.from_arrays([0, 4, 6], under_null_struct(c)), "name[*].a"),
 }  # fmt: skip
 MASKS: dict[str, Masker] = {
@@ -114,6 +117,48 @@ def test_no_original_stays_in_memory(mask: str, key: Key) -> None:
         table = pa.table({"name": make(canaries)})
         masked = dm.mask_table(table, dm.Ruleset([Rule("name", MASKS[mask])]), key)
         assert len(masked) == len(table)
+        found += [f"{way}: {hit}" for hit in leaks(canaries, of_table(masked))]
+
+    assert found == []
+
+
+@dataclass(frozen=True)
+class Careless:
+    """A user's mask whose results are right, and whose memory still holds what it masked."""
+
+    how: str
+    name: ClassVar[str] = "careless"
+    consistent: ClassVar[bool] = True
+    uniqueness: ClassVar[Uniqueness] = "unknown"
+    reversible: ClassVar[bool] = False
+    scope: ClassVar[Scope] = "value"
+
+    def plan(self, field: pa.Field, limits: object) -> pa.Field:
+        """Take anything."""
+        return field
+
+    def mask(self, values: pa.Array, ctx: object) -> pa.Array:
+        """Return signs and nulls, with the originals behind them."""
+        signs = pa.array(["*"] * len(values), values.type)
+        if self.how == "nulls":
+            return pc.if_else(pa.array([True] * len(values)), pa.scalar(None, values.type), values)
+        if self.how == "garbage":
+            return with_garbage(values, every=1)
+        if self.how == "slice":
+            return pa.concat_arrays([values, signs, values])[len(values) : 2 * len(values)]
+        if self.how == "unused entries":
+            return pa.DictionaryArray.from_arrays(
+                pa.array([0] * len(values), pa.int32()), pa.concat_arrays([signs, values])
+            )
+        return pa.chunked_array([signs[:1], pa.concat_arrays([values, signs])[len(values) + 1 :]])
+
+
+@pytest.mark.parametrize("how", ["nulls", "garbage", "slice", "unused entries", "chunks"])
+def test_careless_masks_leave_no_original_in_memory(how: str, key: Key) -> None:
+    """What a mask leaves behind nulls, around slices or in dictionaries of its own does not come out."""
+    canaries, found = Canaries(), []
+    for way, make in TEXTS.items():
+        masked = dm.mask_table(pa.table({"name": make(canaries)}), dm.Ruleset([Rule("name", Careless(how))]), key)
         found += [f"{way}: {hit}" for hit in leaks(canaries, of_table(masked))]
 
     assert found == []
@@ -176,4 +221,3 @@ def test_no_original_stays_behind_a_condition(otherwise: Masker, key: Key) -> No
 
     assert leaks(canaries, of_table(masked)) == []
     assert masked["name"].null_count >= 7
-

@@ -15,16 +15,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from dmengine_connectors.files import LocalFiles
-from dmengine_maskers import Bucket, DateShift, Email, FirstName, Fpe, Hash, Number, Redact
 
 import dmengine as dm
 from dmengine.cli import main
 from dmengine.executors import ExecutorChoice
 from dmengine.keyring import Key
+from dmengine_connectors.files import LocalFiles
+from dmengine_maskers import Bucket, DateShift, Email, FirstName, Fpe, Hash, Number, Redact
 from tests.leak.canaries import Canaries
 from tests.leak.evidence import leaks, listening, of_error, of_files, of_plan, of_preview
-from tests.leak.failing import CASES, Failing, LAST_DAYS, csv_of, jsonl_of, name, parquet_of
+from tests.leak.failing import CASES, LAST_DAYS, Failing, csv_of, jsonl_of, name, parquet_of
 
 
 @pytest.fixture(scope="module")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from dmengine_connectors.files import LocalFiles
-from dmengine_maskers import FirstName
 
 import dmengine as dm
 from dmengine.executors import ExecutorChoice
 from dmengine.keyring import Key
 from dmengine.report import Report
 from dmengine.rules import Rule
+from dmengine_connectors.files import LocalFiles
+from dmengine_maskers import FirstName
 from tests.leak.canaries import Canaries
 from tests.leak.comparing import cells_of, equal_cells
 from tests.leak.evidence import leaks, listening, of_files, of_plan, of_preview, of_report
-from tests.leak.sources import FILES, files_at, make_source, ruleset
+from tests.leak.sources import FILES, files_at, make_source, ruleset, zstd
 
 PROVE = bool(os.environ.get("DMENGINE_PROVE"))
 ROWS = 3200 if PROVE else 320  # in 18 files: a million cells, or a hundred thousand
@@ -53,22 +54,34 @@ def check_cells(source: Path, target: Path, report: Report) -> None:
 def test_no_masked_value_leaves(
     executor: ExecutorChoice, rows: int, key: Key, tmp_path: Path, temp: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Of unique values in every masked cell of every format, none is in anything that plan, preview and run make."""
+    """Of unique values in every masked cell of every format, none is in anything that a run makes or says."""
     canaries = Canaries()
     source, target = make_source(tmp_path / "in", canaries, rows), files_at(tmp_path / "out")
 
     with listening() as log:
-        plan = dm.plan(source, target, ruleset(), key)
-        preview = dm.preview(source, ruleset(), key, rows=20, datasets=len(FILES))
         report = dm.run(source, target, ruleset(), key, executor=executor, workers=2, progress=True)
     out, err = capfd.readouterr()
 
     said = [("stdout", out.encode()), ("stderr", err.encode()), *log.evidence(), *of_report(report)]
-    assert leaks(canaries, [*said, *of_plan(plan), *of_preview(preview)]) == []
+    assert leaks(canaries, said) == []
     assert leaks(canaries, of_files(tmp_path / "out", temp), depth=1) == []
     assert "18 objects" in str(report)
     assert canaries.count > 280 * rows
     check_cells(tmp_path / "in", tmp_path / "out", report)
+
+
+def test_plans_and_previews_show_no_value(key: Key, tmp_path: Path, temp: Path) -> None:
+    """Looking at the data before it is masked shows none of it, in any form of the plan or the preview."""
+    canaries = Canaries()
+    source = make_source(tmp_path / "in", canaries, 30)
+
+    with listening() as log:
+        plan = dm.plan(source, files_at(tmp_path / "out"), ruleset(), key, full=True)
+        preview = dm.preview(source, ruleset(), key, rows=20, datasets=len(FILES))
+
+    assert len(preview.tables) == len(FILES)
+    assert leaks(canaries, [*of_plan(plan), *of_preview(preview), *log.evidence(), *of_files(temp)]) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_masking_in_place_leaves_no_value_behind(key: Key, tmp_path: Path) -> None:
@@ -90,13 +103,30 @@ def test_kept_parts_and_notes_hold_no_value(key: Key, tmp_path: Path) -> None:
     broken.write_bytes(b"\r\n".join([header, *lines[:6], b"1,2,3", *lines[6:]]))
     (journal := tmp_path / "journal").mkdir()
 
-    with pytest.raises(dm.DmengineError, match="zz.csv"):
+    with pytest.raises(dm.DmengineError, match=r"zz\.csv"):
         dm.run(source, files_at(tmp_path / "out"), ruleset(), key, workers=1, on_failure="keep", journal=journal,
                progress=False)  # fmt: skip
 
     kept = [path for path in (*(tmp_path / "out").rglob("*"), *journal.rglob("*")) if path.is_file()]
     assert len(kept) > len(FILES)
     assert leaks(canaries, of_files(tmp_path / "out", journal), depth=1) == []
+
+
+def test_what_surrounds_the_records_does_not_come_along(key: Key, tmp_path: Path) -> None:
+    """Names, comments and frames that packers put around the content are not carried over."""
+    canaries, lines = Canaries(), b"name\nAnn\n"
+    named, skipped = (text.encode() for text in canaries.texts(2))
+    (tmp_path / "in").mkdir()
+    with open(tmp_path / "in" / "a.csv.gz", "wb") as raw, gzip.GzipFile(named.decode(), "wb", fileobj=raw) as file:
+        file.write(lines)
+    frame = b"\x50\x2a\x4d\x18" + len(skipped).to_bytes(4, "little") + skipped  # RFC 8878, 3.1.2: skippable
+    (tmp_path / "in" / "b.csv.zst").write_bytes(zstd(lines) + frame)
+    assert len(leaks(canaries, of_files(tmp_path / "in"))) >= 2
+
+    dm.run(LocalFiles(tmp_path / "in"), LocalFiles(tmp_path / "out"), dm.Ruleset([Rule("name", FirstName())]), key,
+           progress=False)  # fmt: skip
+
+    assert leaks(canaries, of_files(tmp_path / "out")) == []
 
 
 def test_object_names_hold_what_the_source_called_them(key: Key, tmp_path: Path) -> None:

@@ -78,7 +78,10 @@ def _decoded(content: bytes) -> Iterator[tuple[str, bytes]]:
     if b"\\" in content:
         yield "json", _JSON_ESCAPE.sub(lambda found: bytes([int(found[1] or found[2], 16)]), content)
     if b"&#" in content:
-        yield "entities", _ENTITY.sub(lambda found: bytes([int(found[1] or f"0x{found[2].decode()}", 0) & 255]), content)
+        yield (
+            "entities",
+            _ENTITY.sub(lambda found: bytes([int(found[1] or f"0x{found[2].decode()}", 0) & 255]), content),
+        )
 
 
 def _places(content: bytes, magic: bytes) -> Iterator[int]:
@@ -138,4 +141,3 @@ def _from_base64(digits: npt.NDArray[np.uint8]) -> bytes:
     threes[:, 1] = fours[:, 1] << np.uint8(4) | fours[:, 2] >> np.uint8(2)
     threes[:, 2] = fours[:, 2] << np.uint8(6) | fours[:, 3]
     return threes.tobytes()
-

@@ -119,7 +119,9 @@ def test_addresses_shrink_to_a_narrow_target(domain: str) -> None:
     assert max(len(address) for address in mask_array(mask, MANY).to_pylist()) <= 32
 
 
-@pytest.mark.parametrize("mask", [Email(mail_domain="x"), Email(mail_domain="a b.com"), Email(mail_domain=""), Email(max_bytes=20)])
+@pytest.mark.parametrize(
+    "mask", [Email(mail_domain="x"), Email(mail_domain="a b.com"), Email(mail_domain=""), Email(max_bytes=20)]
+)
 def test_bad_domain_or_room_is_refused(mask: Email) -> None:
     """What cannot make an address is refused at plan time."""
     with pytest.raises(PlanError, match=r"domain|room"):

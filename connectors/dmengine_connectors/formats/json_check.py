@@ -29,6 +29,7 @@ from dmengine_connectors.formats.json_index import (
 _LINES = msgspec.json.Decoder(msgspec.Raw)
 _WHERE = re.compile(r"JSON is malformed: ([^(]+) \(byte (\d+)\)")
 _LONGEST_NAME = 60
+_TWICE = "readers differ on which one counts: keep one of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +203,16 @@ def _malformed(data: Bytes, escapes: Positions, *, last: bool) -> Fault | None:
 
 
 def _twin(line: bytes) -> Fault:
-    """Name the key that occurs twice in one object, or say that one is not text."""
+    """Name the key that occurs twice in one object, or say that one is not text.
+
+    Only a field of the record is named: further inside, keys may be people's data, which a rule masks as a whole.
+    """
     twins: list[str] = []
+    inside = False
 
     def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal inside
+        inside = inside or bool(twins)  # objects are looked at from the inside out, the record last
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
@@ -213,8 +220,10 @@ def _twin(line: bytes) -> Fault:
             seen.add(name)
 
     json.loads(line, object_pairs_hook=look, parse_int=str, parse_float=str)
+    if inside:
+        return Fault("a key occurs twice in an object inside the record", hint=_TWICE)
     if not twins:
         return Fault("a key holds half of a surrogate pair", hint="write the keys of this record as valid Unicode")
     name = str(Step("name", twins[0]))
     shown = name if len(name) <= _LONGEST_NAME and name.isprintable() else "a key"
-    return Fault(f"{shown} occurs twice in one object", hint="readers differ on which one counts: keep one of them")
+    return Fault(f"{shown} occurs twice in one object", hint=_TWICE)

@@ -54,8 +54,8 @@ class Parquet:
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     codecs: ClassVar[bool] = False
 
-    batch_rows: int = 65_536
-    max_batch_bytes: int = 64 * MIB
+    batch_rows: int = 131_072
+    max_batch_bytes: int = 8 * MIB
     max_group_bytes: int = 128 * MIB
     max_footer_bytes: int = 16 * MIB
     int96_unit: Unit = "us"

@@ -6,9 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dmengine.arrow import positions
 from dmengine.nested import members, with_member
+
+SAMPLE = 4096
+DICTIONARY_BYTES = 1 << 20
+"""Arrow's own limit for the page of a dictionary."""
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
@@ -62,6 +67,38 @@ def one_dictionary(chunks: list[pa.Array]) -> pa.ChunkedArray:
         lookup.slice(base, len(chunk.dictionary)).take(chunk.indices) for chunk, base in zip(chunks, bases, strict=True)
     ]
     return pa.chunked_array([_of(indices, distinct.dictionary) for indices in found])
+
+
+def is_worth_it(column: pa.ChunkedArray) -> bool:
+    """Say whether a dictionary for a column is worth to begin: Arrow gives up, half-way, on one that grows too large.
+
+    How many values are distinct is told from how many meet in a sample.
+
+    >>> is_worth_it(pa.chunked_array([[f"one of very many: {i}" for i in range(100_000)]]))
+    False
+    >>> is_worth_it(pa.chunked_array([[f"one of a hundred: {i % 100}" for i in range(100_000)]]))
+    True
+    """
+    if len(column) <= SAMPLE or not _is_countable(column.type):
+        return True
+    sample = column.take(pa.array(np.linspace(0, len(column) - 1, SAMPLE).astype(np.int64))).drop_null()
+    met = len(sample) - pc.count_distinct(sample).as_py()
+    distinct = min(len(column), len(sample) ** 2 // (2 * max(met, 1)))
+    return bool(distinct * mean_bytes(column) < DICTIONARY_BYTES)
+
+
+def mean_bytes(column: pa.ChunkedArray) -> int:
+    """Return the bytes of a value, on average; of a dictionary column, those of its distinct values."""
+    values = column.chunk(0).dictionary if pa.types.is_dictionary(column.type) and column.num_chunks else column
+    return int(values.nbytes // max(len(values), 1))
+
+
+def _is_countable(kind: pa.DataType) -> bool:
+    """Say whether Arrow can count the distinct values of a type."""
+    types = pa.types
+    text = types.is_string(kind) or types.is_large_string(kind)
+    binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    return bool(text or binary or types.is_primitive(kind) or types.is_decimal(kind))
 
 
 def _pools(chunks: list[pa.Array]) -> tuple[list[pa.Array], list[int]]:

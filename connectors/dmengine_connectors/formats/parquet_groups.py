@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dmengine.errors import MaskError, PlanError
-from dmengine_connectors.formats.parquet_dictionaries import one_dictionary, plain, share, weight
+from dmengine_connectors.formats.parquet_dictionaries import (
+    is_worth_it,
+    mean_bytes,
+    one_dictionary,
+    plain,
+    share,
+    weight,
+)
 from dmengine_connectors.formats.parquet_form import ARROW_SCHEMA, ParquetForm
 
 Result = TypeVar("Result")
@@ -131,6 +138,8 @@ class GroupWriter:
     def _open(self, first: pa.Table) -> pq.ParquetWriter:
         sink = pa.PythonFile(self._sink, mode="w")
         options = self._form.options(self._plain) | {"write_batch_size": _rows_at_once(first)}
+        idle = {name for name in first.column_names if not is_worth_it(first.column(name))}
+        options["use_dictionary"] = [path for path in options["use_dictionary"] if path not in idle]
         _refuse_unstorable(first.schema)
         self._writer = _written(lambda: pq.ParquetWriter(sink, first.schema, **options))
         return self._writer
@@ -169,15 +178,8 @@ def _rows_at_once(table: pa.Table) -> int:
     The statistics of a dictionary column are worked out anew each time, so its own 1,024 are few; but where values
     are long, pages would pass all bounds.
     """
-    widest = max((_mean_bytes(column) for column in table.columns), default=1)
+    widest = max(map(mean_bytes, table.columns), default=1)
     return max(1024, min(PAGE_ROWS, PAGE_BYTES // max(widest, 1)))
-
-
-def _mean_bytes(column: pa.ChunkedArray) -> int:
-    if pa.types.is_dictionary(column.type) and column.num_chunks:
-        pool = column.chunk(0).dictionary  # `one_dictionary` has put all chunks under one
-        return int(pool.nbytes // max(len(pool), 1))
-    return int(column.nbytes // max(len(column), 1))
 
 
 def _refuse_unstorable(schema: pa.Schema) -> None:

@@ -79,14 +79,15 @@ def runs(counts: Sequence[int], rows: int, *, apart: bool) -> Iterator[list[int]
 
 
 def split(counts: Sequence[int], sizes: Sequence[int], limit: int) -> tuple[int, ...]:
-    """Cut row groups larger than the limit into even pieces.
+    """Cut row groups larger than the limit into even pieces of half the limit at most, which saves memory.
 
-    >>> split([100, 100], [10, 25], 10)
-    (100, 34, 34, 32)
+    >>> split([100, 100], [10, 19], 10)
+    (100, 25, 25, 25, 25)
     """
     pieces: list[int] = []
     for count, size in zip(counts, sizes, strict=True):
-        piece = max(1, -(-count // max(1, -(-size // limit))))
+        cuts = 1 if size <= limit else -(-2 * size // limit)
+        piece = max(1, -(-count // cuts))
         pieces += [min(piece, count - start) for start in range(0, count, piece)]
     return tuple(pieces)
 

@@ -34,6 +34,11 @@ class Folder:
         found = sorted(self._walk(Path(self.root)), key=lambda found: found.name)
         yield from (info for info in found if not only or info.name == only)
 
+    def entries(self) -> set[str]:
+        """Name what lies directly in the folder, without what dmengine keeps there; nothing if there is no folder."""
+        with named("list", self.root):
+            return set(os.listdir(self.root)) - {HOME} if os.path.isdir(self.root) else set()
+
     def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
         with named("list", str(folder)):
             entries = list(os.scandir(folder))

@@ -17,8 +17,9 @@ from dmengine_connectors.stores.s3_read import pin_of, split_pin
 from dmengine_connectors.stores.s3_upload import PartSent, SealedUpload, composite_checksum, composite_etag
 
 _TRIES: Final = 10
+_EMPTY: Final = "EmptyAnswer"
 _IN_DOUBT: Final = (
-    "NoSuchUpload", "NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict", "409"
+    _EMPTY, "NoSuchUpload", "NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict", "409"
 )  # fmt: skip
 
 
@@ -70,10 +71,9 @@ class Completion:
         except RefusedError as error:
             return error
         if not answer.get("ETag"):  # an answer without a body: it may be anything
-            found = self._found()
-            if found is None or not self._is_ours(found):
-                raise StoreError(f"S3 does not say that {self.calls.url(self.key)} is complete", hint="resume the run")
-            return str(found["ETag"])
+            doubt = RefusedError(f"S3 does not say that {self.calls.url(self.key)} is complete")
+            doubt.code = _EMPTY
+            return doubt
         return str(answer["ETag"])
 
     def _check(self, refused: RefusedError, replaces: str, found: str) -> None:

@@ -74,7 +74,10 @@ class Uploads:
 
         def left(name: str) -> list[str]:
             attempts = list(self._attempts(run, name))
-            return [kept for one in attempts if one.upload not in published for kept in self._end(name, one, attempts)]
+            own = [kept for one in attempts if one.upload not in published for kept in self._end(name, one, attempts)]
+            if listed is None or not attempts or any(one.upload is None for one in attempts):
+                return own
+            return own + self._end(name, Attempt(attempts[0].since, None), attempts)  # begun, and the answer was lost
 
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="dmengine-end") as pool:
             found = [kept for some in pool.map(left, names) for kept in some]

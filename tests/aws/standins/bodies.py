@@ -150,12 +150,18 @@ class Uploads:
 
     def __init__(self) -> None:
         self._begun: dict[str, str] = {}
+        self._ended: set[str] = set()
         self._created: dict[str, tuple[str, str]] = {}
         self._parts: dict[tuple[str, int], str] = {}
         self._lock = Lock()
 
     def refuse(self, call: Call) -> Answer | None:
-        """Refuse a part of another algorithm, and a Complete that does not name what was sent."""
+        """Refuse what comes after the end, parts of another algorithm, and a Complete that does not name what was sent.
+
+        Moto takes a second Complete for the first one; S3's documents promise NoSuchUpload.
+        """
+        if call.query.get("uploadId") in self._ended:
+            return refusal(call, 404, "NoSuchUpload", "The specified upload does not exist.")
         algorithm, kind = self._created.get(call.query.get("uploadId", ""), ("", ""))
         if call.operation == "UploadPart":
             sent = next((name for name in _SUMS if _PREFIX + name in call.headers), "null")
@@ -183,8 +189,10 @@ class Uploads:
         return None
 
     def note(self, call: Call, answer: bytes) -> bytes:
-        """Remember what an upload was created with, and the checksum of each part; tell when it was begun."""
+        """Remember what an upload was created with, the checksum of each part, and its end; tell when it was begun."""
         with self._lock:
+            if call.operation in ("CompleteMultipartUpload", "AbortMultipartUpload"):
+                self._ended.add(call.query["uploadId"])
             if call.operation == "CreateMultipartUpload":
                 found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer)
                 assert found is not None

@@ -28,7 +28,10 @@ from tests.aws.standins.faults import Fate, Fates, Kill
 
 _PIECE = 1 << 18
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect", "server"})
-_LEARNED_FROM = ("AssumeRole", "CreateBucket", "CreateMultipartUpload", "UploadPart", "ListMultipartUploads")
+_LEARNED_FROM = (
+    "AssumeRole", "CreateBucket", "CreateMultipartUpload", "UploadPart", "ListMultipartUploads",
+    "CompleteMultipartUpload", "AbortMultipartUpload",
+)  # fmt: skip
 
 
 class Proxy:
@@ -194,7 +197,7 @@ class _Connection(BaseHTTPRequestHandler):
             self._drain(response)
             if fate.kind == "reset_after":
                 self._reset()
-            if answer is None and response is not None and response.status == 200:
+            if answer is not None and answer.status == 200:
                 return self._send(call, Answer(200))
         if answer is not None:
             return self._send(call, answer)
@@ -232,7 +235,20 @@ class _Connection(BaseHTTPRequestHandler):
                 unwrapped(call)
             except BadBodyError as bad:
                 answer = refusal(call, *bad.args)
-        return answer or _too_long(call) or self._proxy.uploads.refuse(call) or accounts.answer(call)
+        answer = answer or _too_long(call) or self._proxy.uploads.refuse(call) or accounts.answer(call)
+        if answer is None and call.operation == "CompleteMultipartUpload" and "If-Match" in call.headers:
+            answer = self._unless_matching(call)
+        return answer
+
+    def _unless_matching(self, call: Call) -> Answer | None:
+        """Refuse a Complete over another object than the one expected; moto only knows If-None-Match there."""
+        there = self._forward(replace(call, method="HEAD", target=call.target.partition("?")[0], body=b""))
+        there.read()
+        if there.status == 404:
+            return refusal(call, 404, "NoSuchKey", "The specified key does not exist.")
+        if there.getheader("ETag", "").strip('"') != str(call.headers["If-Match"]).strip('"'):
+            return refusal(call, 412, "PreconditionFailed", "At least one of the pre-conditions did not hold")
+        return None
 
     def _forward(self, call: Call) -> http.client.HTTPResponse:
         headers = {name: value for name, value in call.headers.items() if name.lower() not in _HOP}
@@ -244,7 +260,7 @@ class _Connection(BaseHTTPRequestHandler):
         body = self._proxy.accounts.note(call, response.status, response.read())
         if call.operation == "UploadPart" and response.status == 500:  # what moto says where S3 says this
             return refusal(call, 404, "NoSuchUpload", "The specified upload does not exist.")
-        if response.status == 200:
+        if response.status in (200, 204):
             body = self._proxy.uploads.note(call, body)
         return Answer(response.status, body, _kept(response))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 
 import pytest
 
@@ -12,6 +13,8 @@ from dmengine.keyring import Key
 os.environ.setdefault("DMENGINE_SEED", str(random.SystemRandom().randrange(1_000_000)))
 # Worker processes of the tests must find the same hypothesis profile and write no caches beside the sources.
 os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+# A shell starts its background jobs deaf to Ctrl-C, and their children inherit that; the tests send it to children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

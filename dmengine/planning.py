@@ -12,6 +12,7 @@ from dmengine.arrow import plain_type
 from dmengine.conditions import fields as condition_fields
 from dmengine.decisions import Decision, Planned, Rulebook, candidates, rule_places, unlisted_yaml
 from dmengine.errors import DmengineError, PlanError, at
+from dmengine.foldernames import folder_findings
 from dmengine.paths import FieldPath
 from dmengine.records import schema_fields, schema_with
 from dmengine.rules import Drop, Keep, Rule, Ruleset
@@ -288,6 +289,7 @@ def make_plan(
             with at(part=info.name):
                 plan = plan_part(ruleset, info.name, info.schema, limits.fields)
                 decisions = _decisions(plan, documents.get(info.name, ()))
+                findings += folder_findings(plan.rulebook)
         except DmengineError as error:
             findings.append(_as_finding("error", error))
             continue

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from dmengine.errors import DmengineError, StoreError
 
@@ -15,7 +16,8 @@ Kind = Literal[
     "credentials", "region", "unreachable", "request", "other",
 ]  # fmt: skip
 
-# The codes of all services that are asked: S3 and STS, DynamoDB, KMS, Secrets Manager and Logs, and of any HEAD.
+# The codes of all services that are asked: S3 and STS, DynamoDB, KMS, Secrets Manager and Logs, and of any HEAD, which
+# is a bare status: a 503 is how S3 says SlowDown there.
 _CODES: Final[Mapping[Kind, str]] = MappingProxyType(
     {
         "denied": "AccessDenied AccessDeniedException AllAccessDisabled AccountProblem NotSignedUp 403 Forbidden "
@@ -26,11 +28,11 @@ _CODES: Final[Mapping[Kind, str]] = MappingProxyType(
         "clock": "RequestTimeTooSkewed SignatureDoesNotMatch InvalidSignatureException RequestInTheFuture",
         "throttled": "SlowDown Throttling ThrottlingException ThrottledException RequestThrottled TooManyRequests "
         "RequestThrottledException TooManyRequestsException ProvisionedThroughputExceededException "
-        "RequestLimitExceeded BandwidthLimitExceeded LimitExceededException PriorRequestNotComplete 429",
+        "RequestLimitExceeded BandwidthLimitExceeded LimitExceededException PriorRequestNotComplete 429 503",
         "busy": "InternalError InternalFailure InternalServerError InternalServiceError ServiceUnavailable "
         "RequestTimeout RequestTimeoutException ServiceFailure ServiceUnavailableException "
         "TransactionInProgressException OperationAborted KMSInternalException DependencyTimeoutException 500 "
-        "502 503 504",
+        "502 504",
         "missing": "NoSuchBucket NoSuchKey NoSuchVersion NoSuchUpload ResourceNotFoundException NotFoundException "
         "NotFound NoSuchEntity TableNotFoundException 404",
         "changed": "PreconditionFailed ConditionalRequestConflict NotModified 304 409 412",
@@ -79,14 +81,17 @@ _REMEDIES: Final[Mapping[Kind, str]] = MappingProxyType(
         "archived": "restore the object from its archive first, or exclude it",
         "kms": "check that the KMS key exists, is enabled, is in this region, and is the one that was encrypted with",
         "credentials": "set AWS_PROFILE or the AWS_ variables, run where a role gives credentials, or name a profile: "
-        'SessionFactory(profile="...")',
-        "region": 'name the right region: SessionFactory(region="...")',
+        'SessionFactory(profile="..."), in a job file profile: ...',
+        "region": 'set AWS_DEFAULT_REGION to the right region, or name it: SessionFactory(region="..."), in a job file '
+        "region: ..., after a key's reference ?region=...",
         "unreachable": "check network, proxy, endpoint and region; all retries failed too",
         "request": "the request cannot be sent as it is; please report it with the two names above",
         "other": "look the code up in the service's documentation of errors",
     }
 )
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:#-]{1,80}")
+_HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,200}")
+_PROFILE: Final = re.compile(r"[\w.@+=,-]{1,64}", re.ASCII)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9+/=_-]{1,128}")
 
 
@@ -109,7 +114,7 @@ def named(error: Exception, *, call: str, what: str, hint: str = "") -> Dmengine
     if isinstance(error, DmengineError):
         return error
     request = request_id(error)
-    details = call + (f", request {request}" if request else "")
+    details = call + (f", request {request}" if request else "") + _about(error)
     remedy = hint or _REMEDIES[kind_of(error)].format(call=call)
     return StoreError(f"{what}: {code_of(error)} ({details})", hint=remedy)
 
@@ -164,7 +169,7 @@ def kind_of(error: Exception) -> Kind:
     """
     if _answer(error, "Error"):
         known = _KINDS.get(code_of(error))
-        if known is None and (status_of(error) or 0) >= 500:
+        if known is None and status_of(error) in (500, 502, 503, 504):
             return "busy"
         return known or "other"
     names = [kind.__name__ for kind in type(error).__mro__]
@@ -185,6 +190,19 @@ def is_missing(error: Exception) -> bool:
 def is_denied(error: Exception) -> bool:
     """Say whether a policy forbids it, or does not allow it."""
     return kind_of(error) == "denied"
+
+
+def _about(error: Exception) -> str:
+    """Return which profile there is not, or who did not answer; a URL may hold more than its host, and is not shown."""
+    facts = getattr(error, "kwargs", {})
+    profile, where = facts.get("profile"), facts.get("endpoint_url")
+    if isinstance(profile, str) and _PROFILE.fullmatch(profile):
+        return f", profile {profile}"
+    try:
+        host = urlsplit(where).netloc if isinstance(where, str) else ""
+    except ValueError:
+        return ""
+    return f", at {host}" if _HOST.fullmatch(host) else ""
 
 
 def _answer(error: Exception, part: str) -> Mapping[str, object]:

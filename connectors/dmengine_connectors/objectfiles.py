@@ -243,7 +243,7 @@ class ObjectFiles:
 
     def cleanup(self, run: RunInfo) -> Leftovers:
         """Name what is still sealed; a source of files leaves nothing of its own."""
-        return Leftovers(self.objects.leftovers(run))
+        return self.objects.leftovers(run)
 
 
 def targets(source: Described) -> list[str]:

@@ -89,31 +89,35 @@ def _region(rest: str, form: str) -> tuple[str, str | None]:
 
 
 def _field(content: Secret, field: str, place: str) -> Secret:
-    found: object = None
+    found = _text_in(content, field)
+    if found is None:  # raised here, where no local name holds the text
+        raise KeyringError(f"{place} has no text field {field}", hint="name a field of its JSON text after the #")
+    return found
+
+
+def _text_in(content: Secret, field: str) -> Secret | None:
     try:
         parsed = json.loads(content)
-        found = parsed.get(field) if isinstance(parsed, dict) else None
-    except ValueError:
-        pass  # its message holds the text
-    if not isinstance(found, str):
-        raise KeyringError(f"{place} has no text field {field}", hint="name a field of its JSON text after the #")
-    return Secret(found.encode())
+    except (ValueError, RecursionError):  # its message holds the text
+        return None
+    found = parsed.get(field) if isinstance(parsed, dict) else None
+    return Secret(found.encode()) if isinstance(found, str) else None
 
 
 def _wrapped(where: str) -> bytes:
     scheme, _, rest = where.partition(":")
     if scheme == "env":
-        text = os.environb.get(os.fsencode(rest), b"")
+        text = Secret(os.environb.get(os.fsencode(rest), b""))  # it may be the key itself, by mistake
     elif scheme == "file":
-        text = _read(os.path.expanduser(rest))
+        text = Secret(_read(os.path.expanduser(rest)))
     else:
         raise KeyringError(
             "the reference does not say where the wrapped key is", hint="write kms:env:NAME or kms:file:/path"
         )
     try:
-        blob = base64.b64decode(b"".join(text.split()), validate=True)
+        blob = Secret(base64.b64decode(b"".join(text.split()), validate=True))
     except binascii.Error:
-        blob = b""
+        blob = Secret()
     if not blob:
         raise KeyringError(f"{where} holds no base64 of a wrapped key", hint=f"make one with {_WRAP}")
     if len(blob) <= MAX_BYTES:  # no blob of KMS is so short, and a key is not sent anywhere

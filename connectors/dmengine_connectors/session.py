@@ -136,7 +136,7 @@ class SessionFactory:
         return self._chain().session()
 
     def call(self, function: Callable[..., T], /, **parameters: Any) -> T:
-        """Call a method of a client; once more, with all roles assumed anew, if AWS calls the credentials expired.
+        """Call a method of a client; again, with all roles assumed anew, if AWS calls the credentials expired.
 
         A body among the parameters must be bytes: a stream would have been read by the first call.
         What botocore raises is raised as it is; `aws_errors.named` makes an error of ours of it.
@@ -170,6 +170,8 @@ class SessionFactory:
         return hash(self._facts())
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_origin"):
+            return "SessionFactory(...)"  # in the traceback of what it refuses, before it is made
         shown = (
             ("session", self._origin.given), ("profile", self.profile), ("region", self.region),
             ("endpoint_url", self.endpoint_url), ("roles", self.roles or None),
@@ -237,19 +239,20 @@ class Origin:
             )
         from dmengine_connectors.session_clients import chain_from, chain_of
 
-        if self.given is not None:
-            return chain_from(self.given, factory.region, factory.endpoint_url)
+        if (given := self.given) is not None:
+            work = lambda: chain_from(given, factory.region, factory.endpoint_url)  # noqa: E731
+            return reported(work, call="session", what="cannot begin with the session given")
         return chain_of(factory.profile, factory.region, factory.endpoint_url)
 
 
 # Tasks carry pickled factories: those of one origin find each other here, also when none is alive between two tasks.
 _ORIGINS: Final[WeakValueDictionary[str, Origin]] = WeakValueDictionary()
 _RECENT: Final[deque[Origin]] = deque(maxlen=16)
-_FINDING: Final = Lock()
+_finding = Lock()
 
 
 def _found(name: str, given: bool) -> Origin:
-    with _FINDING:
+    with _finding:
         origin = _ORIGINS.get(name)
         if origin is None:
             origin = Origin(name, lost=given)
@@ -275,11 +278,12 @@ def _fill(
 @cache
 def _watch_forks() -> None:
     """A forked child begins anew: it must not share connections with its parent, nor inherit a lock that is held."""
-    os.register_at_fork(before=_FINDING.acquire, after_in_parent=_FINDING.release, after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_begin_anew)  # two threads may do it at once: it does no harm twice
 
 
 def _begin_anew() -> None:
-    _FINDING.release()
+    global _finding  # a thread that is not here may hold the old one
+    _finding = Lock()
     for origin in list(_ORIGINS.values()):
         origin.reset()
 

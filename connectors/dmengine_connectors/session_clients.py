@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import random
 from collections.abc import Callable
+from functools import cache
 from threading import RLock
-from time import monotonic
 from typing import Any, Final, TypeVar
 
 import boto3
@@ -15,24 +13,23 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 
 from dmengine.errors import DmengineError
 from dmengine.versions import version
-from dmengine_connectors.aws_errors import is_expired, kind_of, reported
+from dmengine_connectors.aws_errors import is_expired, reported
 from dmengine_connectors.session_hops import BaseCredentials, Clock, HopCredentials, SelfRenewing
+from dmengine_connectors.session_logs import silence
+from dmengine_connectors.session_retries import ATTEMPTS, Retries, called
 from dmengine_connectors.session_roles import Role, check_endpoint, is_loopback, no_endpoint
 
 T = TypeVar("T")
 
-ATTEMPTS: Final = 10
-"""How often a call is made in all: at 20 % of faults, one call in 10 million still fails."""
-DEADLINE: Final = 300.0
-"""Seconds after which a call that fails is not made again."""
-_LOUD: Final = frozenset(("boto3", "botocore", "s3transfer", "urllib3"))
+_RENEWALS: Final = 3
 
 
 def standard_config(endpoint: str | None) -> Config:
-    """Return how our clients call: retries with full jitter (botocore's "standard" mode), and time-outs."""
+    """Return how our clients call: as often as `session_retries` says, which decides before botocore, and time-outs."""
     local = endpoint is not None and is_loopback(endpoint)
     return Config(
         user_agent_extra=f"dmengine/{version()}",
@@ -87,16 +84,20 @@ class Chain:
             return self._clients[service, region]
 
     def call(self, function: Callable[..., T], /, **parameters: Any) -> T:
-        """Call AWS; once more with newer credentials if it says that they are expired (botocore never does)."""
-        held = [link.held() for link in self._links]
-        try:
-            return function(**parameters)
-        except ClientError as error:
-            if not self._links or not is_expired(error):
-                raise
-        for link, was in zip(self._links, held, strict=True):
-            link.drop(was)
-        return function(**parameters)
+        """Call AWS; again with newer credentials if it says that they are expired (botocore never does).
+
+        Another thread may have signed with keys that end while they are renewed, so once more is not always enough.
+        """
+        for _ in range(_RENEWALS):
+            held = [link.held() for link in self._links]
+            try:
+                return called(function, parameters)
+            except ClientError as error:
+                if not self._links or not is_expired(error):
+                    raise
+            for link, was in zip(self._links, held, strict=True):
+                link.drop(was)
+        return called(function, parameters)
 
     def identity(self) -> tuple[str, str]:
         """Return the ARN and account that this is; asks STS once."""
@@ -164,6 +165,7 @@ class _Session(botocore.session.Session):
         super().__init__(profile=profile)
         self._endpoint = endpoint
         self.register_component("credential_provider", CredentialResolver([_Fixed(link)]))
+        self.register_component("data_loader", _models(self.get_config_variable("data_path")))
         if region is not None:
             self.set_config_variable("region", region)
 
@@ -173,6 +175,12 @@ class _Session(botocore.session.Session):
         options["config"] = config.merge(options["config"]) if options.get("config") else config
         options["endpoint_url"] = options.get("endpoint_url") or self._endpoint
         return _finished(super().create_client(service_name, *args, **options))
+
+
+@cache
+def _models(data_path: str | None) -> Loader:
+    """Return the descriptions of the services, read once a process and not once a hop: they are megabytes of JSON."""
+    return create_loader(data_path)
 
 
 class _Fixed(CredentialProvider):
@@ -188,43 +196,6 @@ class _Fixed(CredentialProvider):
 
 def _finished(client: Any) -> Any:
     check_endpoint(client.meta.endpoint_url)  # it may come from AWS_ENDPOINT_URL or a profile
-    service = client.meta.service_model.service_id.hyphenize()
-    client.meta.events.register(f"before-call.{service}", _note_time)
-    client.meta.events.register_first(f"needs-retry.{service}", _give_up)
+    Retries().watch(client)
     silence()
     return client
-
-
-def silence() -> None:
-    """Keep debug logs of the AWS libraries off: they hold bodies, tokens and keys.
-
-    Every logger that there is is set, not only the topmost: a program that turns "botocore" to DEBUG for its own
-    purposes would else turn on the ones below it.
-    """
-    for name in (*_LOUD, *list(logging.root.manager.loggerDict)):
-        logger = logging.getLogger(name)
-        if name.partition(".")[0] in _LOUD and logger.level < logging.WARNING:
-            logger.setLevel(logging.WARNING)
-
-
-def _note_time(context: dict[str, Any], **_: object) -> None:
-    context["dmengine_began"] = monotonic()
-
-
-def _give_up(
-    request_dict: Any, operation: Any, response: Any, caught_exception: Any, attempts: int, **_: object
-) -> float | None:
-    """Try again while there are attempts and time: each call has its own, where botocore has one budget for a client.
-
-    That budget is spent by calls that fail twice in a row, or that end in an answer like 412: at one fault in five a
-    long run would come to its end, and then a single fault would be the last.
-    """
-    trouble = caught_exception
-    if trouble is None and response is not None and "Error" in response[1]:
-        trouble = ClientError(response[1], operation.name)
-    if trouble is None or kind_of(trouble) not in ("throttled", "busy", "unreachable"):
-        return None
-    began = request_dict["context"].get("dmengine_began")
-    if began is not None and monotonic() - began >= DEADLINE:
-        raise trouble
-    return random.uniform(0, min(20.0, 2.0 ** (attempts - 1))) if attempts < ATTEMPTS else None  # noqa: S311  # jitter

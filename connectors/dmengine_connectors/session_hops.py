@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from dmengine.errors import DmengineError, RunError
+from dmengine.errors import DmengineError, RunError, StoreError
 from dmengine_connectors.aws_errors import code_of, kind_of, named, reported
 from dmengine_connectors.session_roles import Role
 
+T = TypeVar("T")
 Clock = Callable[[], float]
 """Seconds since 1970: what sessions are measured by."""
 
@@ -21,7 +22,6 @@ Clock = Callable[[], float]
 # every request. Longer sessions keep botocore's windows, shorter ones get a share of their length.
 _EARLY: Final = (900, 4)
 _LATE: Final = (600, 6)
-_SKEW: Final = 300  # AWS refuses signatures whose clock is further off
 _PARTS: Final = {"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"}
 _PAUSE_SHARE: Final = 10  # after an early renewal that failed, a tenth of the window passes before the next
 
@@ -54,6 +54,9 @@ class Lease:
         self.renew_early = until - min(_EARLY[0], length / _EARLY[1])
         self.renew_late = until - min(_LATE[0], length / _LATE[1])
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("keys of a session do not pickle; a session factory does, without them")
+
 
 class SelfRenewing(Credentials):
     """What botocore needs of credentials, all of it asked of `get_frozen_credentials` at each signing."""
@@ -74,6 +77,9 @@ class SelfRenewing(Credentials):
     def drop(self, held: object | None) -> None:
         """Forget the credentials, unless somebody has renewed them since they were `held`."""
         raise NotImplementedError
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials do not pickle; a session factory does, without them")
 
     # botocore's class has plain attributes of these names
     access_key = property(lambda self: self.get_frozen_credentials().access_key)
@@ -99,14 +105,13 @@ class BaseCredentials(SelfRenewing):
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the keys, renewed by botocore where their source can."""
-        what = "cannot get the credentials to begin with"
         with self._lock:
             if self._found is None:
-                self._found = reported(self._find, call="credentials", what=what)
+                self._found = _begun(self._find)
             found = self._found
         if found is None:
-            raise named(NoCredentialsError(), call="credentials", what=what)
-        return reported(found.get_frozen_credentials, call="credentials", what=what)
+            raise named(NoCredentialsError(), call="credentials", what=_BEGINNING)
+        return _begun(found.get_frozen_credentials)
 
     def held(self) -> object | None:
         """Return the credentials found."""
@@ -180,7 +185,13 @@ class HopCredentials(SelfRenewing):
         now = self._clock()
         self._problem = None
         try:
-            self._lease = lease = _lease(self._assume(), now, self._role, self._hop)
+            lease = _lease(self._assume(), now, self._role)
+            if lease is None:  # raised here, where no local name holds what was answered
+                raise RunError(
+                    f"{self._hop} asked for {self._role.arn}, and was given another identity",
+                    hint="check the endpoint: it does not answer as AWS does",
+                )
+            self._lease = lease
         except DmengineError as error:
             self._problem = copy.copy(error)
             raise
@@ -189,20 +200,38 @@ class HopCredentials(SelfRenewing):
         return lease
 
     def _assume(self) -> Mapping[str, Any]:
-        problem: Exception
         try:
             sts = self._caller.client("sts")
             answer: Mapping[str, Any] = self._caller.call(sts.assume_role, **self._role.request())
             return answer
         except (BotoCoreError, ClientError) as error:
-            problem = error
-        what = f"{self._hop} cannot assume {self._role.arn}"
-        raise named(problem, call="AssumeRole", what=what, hint=self._remedy(problem))
+            what = f"{self._hop} cannot assume {self._role.arn}"
+            problem = named(error, call="AssumeRole", what=what, hint=self._remedy(error))
+        raise problem
 
     def _remedy(self, problem: Exception) -> str:
         if kind_of(problem) == "denied":
             return trust_remedy(self._role, self._caller.principal)
         return _REMEDIES.get(code_of(problem), "")
+
+
+_BEGINNING: Final = "cannot get the credentials to begin with"
+
+
+def _begun(work: Callable[[], T]) -> T:
+    """Do `work`, and let out nothing but an error of ours.
+
+    A profile's process that prints no JSON ends in an error that holds all it printed: keys, perhaps.
+    """
+    problem: DmengineError
+    try:
+        return reported(work, call="credentials", what=_BEGINNING)
+    except DmengineError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is
+        hint = "check the profile, and the process that it names: `aws sts get-caller-identity` must work"
+        problem = StoreError(f"{_BEGINNING}: {type(error).__name__}", hint=hint)
+    raise problem
 
 
 _REMEDIES: Final[Mapping[str, str]] = {
@@ -230,17 +259,15 @@ def trust_remedy(role: Role, caller: str) -> str:
     )
 
 
-def _lease(answer: Mapping[str, Any], now: float, role: Role, hop: str) -> Lease:
-    """Take the keys out of the answer, once it is known to be of the role that was asked for."""
+def _lease(answer: Mapping[str, Any], now: float, role: Role) -> Lease | None:
+    """Take the keys out of the answer, if it is of the role that was asked for."""
     who = str(answer.get("AssumedRoleUser", {}).get("Arn", ""))
     given = answer.get("Credentials", {})
     if f"::{role.account}:assumed-role/{role.name}/" not in who or not given.keys() >= _PARTS:
-        raise RunError(
-            f"{hop} asked for {role.arn}, and was given another identity",
-            hint="check the endpoint: it does not answer as AWS does",
-        )
-    length = given["Expiration"].timestamp() - now
-    if not 0 < length <= role.duration + _SKEW:
-        length = role.duration  # our clock or theirs is wrong; how long it lasts is known all the same
+        return None
+    # Where our clock is slow, the end seems further off than it is; where it is fast, past. No session outlives what
+    # was asked for.
+    left = given["Expiration"].timestamp() - now
+    length = min(left, role.duration) if left > 0 else role.duration
     keys = ReadOnlyCredentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], role.account)
     return Lease(keys, now, now + length)

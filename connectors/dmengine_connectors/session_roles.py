@@ -52,7 +52,8 @@ class Role:
     source_identity: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tags", dict(self.tags))  # the caller's may change later
+        object.__setattr__(self, "tags", dict(self.tags))  # the caller's may change later, and so may a policy
+        object.__setattr__(self, "session_policy", _copied(self.arn, self.session_policy))
         _check_arn(self.arn)
         _check_form("session_name", self.session_name, _NAME, "2 to 64 letters, digits or _+=,.@-")
         if self.external_id is not None:
@@ -182,6 +183,20 @@ def _check_tags(arn: str, tags: Mapping[str, str]) -> None:
             f"tags= for {arn} are not what STS takes",
             hint=f"give {_TAGS} texts at most, with names of 1 to {_TAG_KEY} characters and values of {_TAG_VALUE}",
         )
+
+
+def _copied(arn: str, policy: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    found: object = None
+    try:
+        found = None if policy is None else json.loads(_policy_text(policy))
+    except (TypeError, ValueError):
+        found = ()
+    if found is not None and not isinstance(found, dict):
+        raise PlanError(
+            f"session_policy= for {arn} is not a policy",
+            hint='give the JSON document as a dict: {"Version": "2012-10-17", "Statement": [...]}',
+        )
+    return found
 
 
 def _policy_text(policy: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from tests.aws.lab import BUCKET_B, BUCKET_C, CloudJob
 from tests.aws.standins.world import EXTERNAL_ID, REGION, ROLE_B, ROLE_C
 from tests.crash.samples import CANARY, KEYS, RULES, make_source
 
-PATIENCE = 60  # seconds; a child that hangs prints where, and ends
+PATIENCE = 300  # seconds; a child that hangs prints where, and ends
 
 
 def serve() -> None:
@@ -60,6 +60,7 @@ def _child(job: CloudJob, result: Path) -> None:
     disk.mkdir()
     os.chdir(disk)
     tempfile.tempdir = str(disk)
+    os.environ |= {"HOME": str(disk), "TMPDIR": str(disk)}
     asleep = time.sleep
     time.sleep = lambda seconds: asleep(min(float(seconds), 0.005))  # pauses between attempts are not what is tested
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from tests.aws.lab import CloudLab
+from tests.aws.fake_sts import BASE_KEY, SECRETS, FakeSts, serving
+from tests.aws.lab import CloudLab, Plays, Scene, play
 from tests.aws.standins.accounts import ACCOUNT_B
 from tests.aws.standins.server import Moto
 from tests.aws.standins.trying import BODY, BUCKET
@@ -38,6 +41,12 @@ def cloud_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudLab]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def plays(moto: Moto, cloud_lab: CloudLab) -> Plays:
+    """Return each scene, run once to its end."""
+    return {scene: play(moto, cloud_lab, scene) for scene in get_args(Scene)}
+
+
 @pytest.fixture
 def s3(world: World) -> Any:
     """Return a client of a bucket in B that holds one object, with B's role and without retries."""
@@ -55,3 +64,23 @@ def no_credentials_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def own_keys(no_credentials_of_this_machine: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the environment give the keys that the fake STS knows, and nothing else."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", BASE_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRETS[0])
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+
+@pytest.fixture
+def sts(own_keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSts]:
+    """Serve a fake STS, and let no retry wait."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    with serving(FakeSts()) as fake:
+        yield fake

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 
 BASE_KEY = "AKIABASEBASEBASEBASE"
 REQUEST_ID = "5f0c2f3e-0000-4000-8000-a11ce0000001"
+SECRETS = ("CANARY-BASE", "CANARY-SECRET", "CANARY-TOKEN")
+"""The secret key to begin with, and those of sessions: nothing may show them."""
 
 
 @dataclass

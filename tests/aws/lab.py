@@ -26,9 +26,12 @@ from tests.crash.samples import CANARY, make_source
 from tests.crash.server import Job
 
 Scene = Literal["new", "over", "place"]
+When = Literal["before", "after"]
 BUCKET_B, BUCKET_C = "bucket-of-b", "bucket-of-c"
 OWNERS = {BUCKET_B: ACCOUNT_B, BUCKET_C: ACCOUNT_C}
 HOME = "out/_dmengine/"
+_CHANGES = ("CompleteMultipartUpload", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects")
+_LOOKS = 24  # a call that changes something may be done only after so many more have come
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -62,19 +65,29 @@ class CloudLab(Lab):
 
 
 class Stage:
-    """A source in B and a target in C (or in B, in place), behind a proxy of their own; a context manager."""
+    """A source in B and a target in C (or in B, in place), behind a proxy of their own; a context manager.
+
+    Attributes:
+        unmasked: Calls and local files that held an original value.
+        unowned: Calls that did not name the owner of their bucket.
+        seen: What a reader listed at the target while calls came, whenever that could have changed: keys with ETags.
+    """
 
     def __init__(self, moto: Moto, scene: Scene) -> None:
         self.world = World(moto)
         self.scene = scene
         self.unmasked: list[str] = []
         self.unowned: list[str] = []
+        self.seen: list[dict[str, str]] = []
+        self._looks = 0
+        self._read: tuple[int, Contents] | None = None
         for bucket, account in OWNERS.items():
             self.world.make_bucket(account, bucket)
         self.source = f"s3://{BUCKET_B}/{'out' if scene == 'place' else 'in'}/"
         self.target = f"s3://{BUCKET_B if scene == 'place' else BUCKET_C}/out/"
         self._fill()
         self.before = self.shown()
+        self.first = self.listed()
         self.world.proxy.watch = self._watch
 
     def __enter__(self) -> Stage:
@@ -102,6 +115,11 @@ class Stage:
             self.unmasked.append(str(call))
         if call.operation == "HeadBucket":
             return  # botocore's own, after a HEAD that was answered with a bare 400: is it another region?
+        if call.operation in _CHANGES and HOME not in call.key:
+            self._looks = _LOOKS
+        if self._looks:
+            self._looks -= 1
+            self.seen.append(self.listed())
         if call.bucket and call.headers.get("x-amz-expected-bucket-owner") != OWNERS.get(call.bucket):
             self.unowned.append(str(call))
 
@@ -117,12 +135,22 @@ class Stage:
         kill.aim(child.pid)
         outcome = child.wait()
         self.world.proxy.forget()
+        kept = [path for path in child.result.with_suffix(".disk").rglob("*") if path.is_file()]
+        self.unmasked += [str(path) for path in kept if CANARY.encode() in opened(path.read_bytes())]
         return outcome
 
     def contents(self) -> Contents:
-        """Return all that is in the target bucket."""
-        bucket = self.target.split("/")[2]
-        return objects(self.world.truth(OWNERS[bucket]), bucket)
+        """Return all that is in the target bucket; it is read again once calls have come."""
+        now = self.world.proxy.moments
+        if self._read is None or self._read[0] != now:
+            bucket = self.target.split("/")[2]
+            self._read = now, objects(self.world.truth(OWNERS[bucket]), bucket)
+        return self._read[1]
+
+    def listed(self) -> dict[str, str]:
+        """Return what a reader lists at the target: keys with ETags."""
+        found = self.world.moto.listed(self.target.split("/")[2])
+        return {key: etag for key, etag in found.items() if not key.startswith(HOME)}
 
     def shown(self) -> dict[str, Stored]:
         """Return what a reader of the target sees."""
@@ -166,6 +194,43 @@ class Stage:
         assert [k for k, stored in shown.items() if stored not in (self.before.get(k), final.get(k))] == []
         assert [k for k in self.before if k not in shown] == []
         self.check_clean()
+
+    def check_seen(self, final: Mapping[str, str]) -> None:
+        """Assert that at no time anything was listed that was neither there before nor is there in the end."""
+        assert [s for s in self.seen if any(e not in (self.first.get(k), final.get(k)) for k, e in s.items())] == []
+        assert [s for s in self.seen if set(self.first) - set(s)] == []
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """A run of a scene that nothing disturbed.
+
+    Attributes:
+        final: What the target shows after it.
+        etags: The same, as it is listed.
+        log: Its requests.
+    """
+
+    final: Mapping[str, Stored]
+    etags: Mapping[str, str]
+    log: tuple[str, ...]
+
+    def points(self, since: str = "") -> list[tuple[int, When]]:
+        """Return each request, from the first that is named so, before and after it is applied."""
+        first = next(number for number, call in enumerate(self.log, 1) if call.startswith(since))
+        return [(number, when) for number in range(first, len(self.log) + 1) for when in ("before", "after")]
+
+
+Plays = Mapping[Scene, Play]
+
+
+def play(moto: Moto, lab: CloudLab, scene: Scene) -> Play:
+    """Run a scene to its end. Not while there is another stage: they share one moto."""
+    with Stage(moto, scene) as stage:
+        outcome = lab.do(stage.job("run"))
+        assert outcome.error == "", outcome.traceback
+        stage.check_finished(stage.shown())
+        return Play(stage.shown(), stage.listed(), tuple(stage.world.proxy.log))
 
 
 @cache

@@ -21,7 +21,7 @@ from dmengine.connectors import Csv, LocalFiles, S3Files, SessionFactory
 from dmengine.errors import InputError, MaskError, PlanError, RunError, StoreError
 from dmengine.journal import Journal
 from dmengine.maskers import Email, FirstName, Fpe
-from dmengine.spi import Part, Sealed
+from dmengine.spi import GoneError, Part, Sealed
 from dmengine_connectors.stores import s3_upload
 from dmengine_connectors.stores.s3 import Bucket
 from dmengine_connectors.stores.s3_calls import Calls
@@ -635,8 +635,10 @@ def test_an_upload_that_is_gone_without_its_object_is_an_error(world: World, tar
     sealed = sealed_in(target.objects, run, PEOPLE)
     losing: Any = Refusing(target.objects.calls.session, "complete_multipart_upload", "NoSuchUpload", applied=False)
 
-    with pytest.raises(RunError, match="its upload is gone"):
+    with pytest.raises(GoneError, match=r"a\.csv \(the open upload is gone\)") as caught:
         Bucket(Calls(losing, TARGET), "out/").publish(run, [sealed])
+
+    assert caught.value.parts == ("a.csv",)
 
 
 # ---------------------------------------------------------------------------------------------- in place
@@ -743,7 +745,7 @@ def test_an_upload_whose_id_was_lost_is_found_by_its_key(world: World, target: S
 
     left = bucket.leftovers(run)
 
-    assert left == ()
+    assert left.names == ()
     assert sorted(key for key, _ in target_now(world).uploads) == ["out/a.csv.bak", "out/b.csv"]
 
 
@@ -756,7 +758,7 @@ def test_uploads_that_others_began_before_are_left_alone(world: World, target: S
     intent = {"key": "out/a.csv", "replaces": "absent", "since": "Tue, 24 Nov 2026 00:00:00 GMT", "by": "x"}
     run.note("a.csv", "upload0-begun", json.dumps(intent))
 
-    assert bucket.leftovers(run) == ()
+    assert bucket.leftovers(run).names == ()
     assert [key for key, _ in target_now(world).uploads] == ["out/a.csv"]
 
 

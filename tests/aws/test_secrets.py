@@ -68,7 +68,8 @@ def refusal(reference: str) -> str:
     """Return what loading ends with, once no key is found in it."""
     with pytest.raises(KeyringError) as caught:
         Key.load(reference)
-    shown = "".join(traceback.format_exception(caught.value))
+    traced = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    shown = "".join(traceback.format_exception(caught.value)) + "".join(traced.format())
     assert not [text for text in (*TEXTS, str(RAW), "CANARY") if text in shown]
     return str(caught.value)
 

@@ -100,6 +100,46 @@ def test_an_empty_answer_to_complete_looks_like_success(kind: Kind, applied: boo
     assert ("new" in found.objects, found.uploads == ()) == (applied, applied)
 
 
+def test_an_empty_answer_to_create_hides_an_open_upload(world: World, s3: Any) -> None:
+    """The upload was begun, and nobody is told its id."""
+    inject(world, "empty_200_applied", "CreateMultipartUpload")
+
+    answer = s3.create_multipart_upload(Bucket=BUCKET, Key="new")
+
+    world.proxy.forget()
+    assert "UploadId" not in answer
+    assert [key for key, _ in objects(world.truth(ACCOUNT_B), BUCKET).uploads] == ["new"]
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "ListObjectsV2"])
+def test_any_answer_with_a_body_may_be_cut(operation: str, world: World, s3: Any) -> None:
+    """Fewer bytes come than the Content-Length says, of what moto answers and of what the proxy looked into."""
+    inject(world, "cut", operation)
+    lengths: list[tuple[int, int]] = []
+
+    def measure(response_dict: Any, **_: Any) -> None:
+        lengths.append((len(response_dict["body"]), int(response_dict["headers"]["Content-Length"])))
+        response_dict |= {"status_code": 502, "body": b""}
+
+    s3.meta.events.register("before-parse.s3", measure)
+    work = s3.create_multipart_upload if operation.startswith("Create") else s3.list_objects_v2
+    code(work, Bucket=BUCKET, **({"Key": "new"} if operation.startswith("Create") else {}))
+
+    assert [came < said for came, said in lengths] == [True]
+
+
+def test_an_expired_session_stays_expired(world: World, s3: Any) -> None:
+    """One call meets the end of its session; the next one of that session does too, one of a new session does not."""
+    world.proxy.fates = Fates(1, Fault(("expired",), ("GetObject",), times=1))
+    where = {"Bucket": BUCKET, "Key": "object"}
+
+    refused = [code(s3.get_object, **where), code(s3.put_object, **where, Body=b"")]
+
+    assert refused == [("ExpiredToken", 400)] * 2
+    renewed = world.client("s3", world.assume(ROLE_B, ExternalId=EXTERNAL_ID))
+    assert renewed.get_object(**where)["Body"].read() == BODY
+
+
 def test_an_error_within_a_200_is_an_error(world: World, s3: Any) -> None:
     """A Complete that fails after its status was sent is not taken for done, and is not applied."""
     upload = begin(s3)
@@ -188,6 +228,22 @@ def test_a_storm_holds_every_kind_that_a_retry_cures(world: World) -> None:
     kinds = {fate.kind for fate in met if isinstance(fate, Fate)}
     assert kinds == set(KINDS) - {"cut_unsized", "flipped", "slow", "skewed", "expired", "denied"}
     assert 0.4 < sum(fate is not None for fate in met) / len(met) < 0.6
+
+
+def test_a_tempest_also_holds_wrong_clocks_and_ended_sessions(world: World) -> None:
+    """A fifth of all calls, and what cannot be cured stays out: a HEAD cannot say that the clock is off."""
+    fates = Fates(7, *Fault.tempest(0.2))
+    methods = {"GetObject": "GET", "HeadObject": "HEAD", "AssumeRole": "POST", "CreateMultipartUpload": "POST"}
+    calls = [Call(method, "/", {}, b"", "s3", name) for name, method in methods.items()]  # type: ignore[arg-type]
+
+    met = {call.operation: [fates.fate(call, nth) for nth in range(1, 1500)] for call in calls}
+
+    kinds = {name: {fate.kind for fate in some if fate is not None} for name, some in met.items()}
+    assert {"skewed", "expired", "cut", "reset_after"} <= kinds["GetObject"] & kinds["CreateMultipartUpload"]
+    assert "skewed" not in kinds["HeadObject"]
+    assert "expired" not in kinds["AssumeRole"]
+    shares = [sum(fate is not None for fate in some) / len(some) for some in met.values()]
+    assert all(0.15 < share < 0.25 for share in shares), shares
 
 
 # -------------------------------------------------------------------------------------------- kills and counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -265,6 +266,25 @@ def raw(world: World, body: bytes, **headers: str) -> bytes:
     answer = link.getresponse().read()
     link.close()
     return answer
+
+
+def test_a_body_that_ends_early_is_not_stored(world: World, s3: Any) -> None:
+    """A client that goes away in the middle of an unsigned body has written nothing, not even over an object."""
+    keys = world.assume(ROLE_B, ExternalId=EXTERNAL_ID)
+    signed = f"AWS4-HMAC-SHA256 Credential={keys['aws_access_key_id']}/20260101/eu-west-1/s3/aws4_request"
+    link = http.client.HTTPConnection("127.0.0.1", int(world.proxy.url.rpartition(":")[2]))
+    link.putrequest("PUT", f"/{BUCKET}/object")
+    for name, value in (("Authorization", signed), ("x-amz-security-token", keys["aws_session_token"])):
+        link.putheader(name, value)
+    link.putheader("Content-Length", "10")
+    link.endheaders(b"abcde")
+    link.sock.shutdown(socket.SHUT_WR)
+
+    answer = link.getresponse()
+
+    assert (answer.status, b"<Code>IncompleteBody</Code>" in answer.read()) == (400, True)
+    link.close()
+    assert s3.get_object(Bucket=BUCKET, Key="object")["Body"].read() == BODY
 
 
 def test_bodies_framed_in_chunks_are_unwrapped_and_their_trailer_verified(world: World, s3: Any) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from dmengine.errors import DmengineError, RunError, StoreError
-from dmengine.spi import Part, RunInfo, Sealed
+from dmengine.spi import Leftovers, Part, RunInfo, Sealed
 from dmengine_connectors.stores.local import make_folders, remove_empty, sync_folder
-from dmengine_connectors.stores.objects import ABSENT, HOME, Access, Carried, ObjectInfo, not_at_rest
+from dmengine_connectors.stores.objects import ABSENT, HOME, Access, Carried, ObjectInfo, gone, not_at_rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,38 +127,37 @@ class Folder:
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
         """Put sealed files in their places, each in one rename. May be called again after a crash."""
-        for one in sealed:
-            self._publish(run, one)
+        lost = [one for one in sealed if not self._published(run, one)]
+        if lost:
+            raise gone(lost, "sealed file")
 
-    def _publish(self, run: RunInfo, sealed: Sealed) -> None:
+    def _published(self, run: RunInfo, sealed: Sealed) -> bool:
+        """Put one file in its place; say no if it is gone, and not there already."""
         name, staged = sealed.location, self._home(run) / sealed.notes["staged"]
         target = self._path(name)
         with named("publish", name):
-            if not staged.exists():
-                self._check_published(sealed)
-                return
+            if not staged.exists() and self._is_there(sealed):
+                return True
             if self.pin(name) not in (ABSENT, sealed.notes["replaces"]):
                 raise RunError(
                     f"{name} was changed at the target while the run was under way",
-                    hint="move it away and resume the run; the masked version is sealed and waits",
+                    hint="move it away and resume the run, which then puts the masked version there",
                 )
+            if not staged.exists():
+                return False
             make_folders(target.parent)
             os.replace(staged, target)
             sync_folder(target.parent)
             sync_folder(staged.parent)
+        return True
 
-    def _check_published(self, sealed: Sealed) -> None:
-        """Nothing is sealed any more: then the target must be what was sealed."""
+    def _is_there(self, sealed: Sealed) -> bool:
+        """Say whether the file at the target is what was sealed."""
         try:
             with open(self._path(sealed.location), "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                return hashlib.file_digest(file, "sha256").hexdigest() == sealed.checksum
         except FileNotFoundError:
-            found = ABSENT
-        if found != sealed.checksum:
-            raise RunError(
-                f"{sealed.location} is neither sealed nor published as it was sealed",
-                hint="something else removed or changed it; run `clean`, then mask again",
-            )
+            return False
 
     def discard(self, run: RunInfo) -> None:
         """Remove every sealed file of a run, as far as that is allowed."""
@@ -169,12 +168,12 @@ class Folder:
                     path.unlink()
         remove_empty(folder, Path(self.root, HOME))
 
-    def leftovers(self, run: RunInfo) -> tuple[str, ...]:
+    def leftovers(self, run: RunInfo) -> Leftovers:
         """Remove what attempts that were broken off have left, and name what could not be removed."""
         self.discard(run)
         folder = self._home(run)
         with named("list", str(folder)):
-            return tuple(sorted(str(path) for path in folder.iterdir())) if folder.is_dir() else ()
+            return Leftovers(tuple(sorted(str(path) for path in folder.iterdir())) if folder.is_dir() else ())
 
     def _home(self, run: RunInfo) -> Path:
         return Path(self.root, HOME, run.run_id, "sealed")

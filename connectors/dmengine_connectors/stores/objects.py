@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, Protocol
 
 from dmengine.errors import InputError
-from dmengine.spi import Finding, Part, RunInfo, Sealed
+from dmengine.spi import Finding, GoneError, Leftovers, Part, RunInfo, Sealed
 
 HOME = "_dmengine"  # where journals, manifests and sealed parts lie; every reader of ours skips it
 ABSENT = "absent"
@@ -101,14 +101,18 @@ class Objects(Protocol):
         ...
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
-        """Put sealed objects in their places. May be called again after a crash."""
+        """Put sealed objects in their places. May be called again after a crash.
+
+        Raises:
+            GoneError: some are neither sealed any more nor in their places; all the others are.
+        """
         ...
 
     def discard(self, run: RunInfo) -> None:
         """Remove every sealed object of a run, as far as that is allowed."""
         ...
 
-    def leftovers(self, run: RunInfo) -> tuple[str, ...]:
+    def leftovers(self, run: RunInfo) -> Leftovers:
         """Remove what attempts that were broken off have left, and name what could not be removed."""
         ...
 
@@ -120,3 +124,18 @@ def not_at_rest(name: str, what: str) -> InputError:
     people.csv was changed while the run was under way
     """
     return InputError(f"{name} was {what} while the run was under way", hint="run again when it is at rest")
+
+
+def gone(sealed: Sequence[Sealed], what: str) -> GoneError:
+    """Return the error for objects whose sealed form is gone, and that are not in their places either.
+
+    >>> print(gone([Sealed("people.csv", "people.csv", 1, 9, "")], "file").message)
+    neither sealed any more nor published: people.csv (the file is gone)
+    """
+    names = [one.location for one in sealed]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return GoneError(
+        f"neither sealed any more nor published: {', '.join(names[:5])}{more} (the {what} is gone)",
+        hint="`resume` with source, rules and key masks them again from the source",
+        parts=[one.part for one in sealed],
+    )

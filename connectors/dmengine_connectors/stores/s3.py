@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, cast
 
-from dmengine.spi import Part, RunInfo, Sealed
+from dmengine.spi import Finding, Leftovers, Part, RunInfo, Sealed
 from dmengine_connectors.stores.objects import ABSENT, HOME, Access, Carried, ObjectInfo, not_at_rest
 from dmengine_connectors.stores.s3_attributes import Attributes, Wanted, creation, read_attributes
 from dmengine_connectors.stores.s3_calls import Calls, RefusedError, date_of, pages
-from dmengine_connectors.stores.s3_publish import Completion, notes_of
+from dmengine_connectors.stores.s3_publish import complete_all, notes_of
 from dmengine_connectors.stores.s3_read import RangedFile, Ranges, open_object, pin_of, split_pin
 from dmengine_connectors.stores.s3_upload import SealedUpload
-from dmengine_connectors.stores.s3_uploads import AT_ONCE, PUBLISHED, RUN, Uploads
+from dmengine_connectors.stores.s3_uploads import AT_ONCE, RUN, Uploads, completing, note_completing
 from dmengine_connectors.stores.s3_versions import delete_old
 
 TARGET: Final = "s3-target"
@@ -72,6 +71,7 @@ class Bucket:
         key = self.prefix + name
         attributes, findings = read_attributes(self.calls, key, answer, metadata=self.metadata, tags=self.tags)
         pin = pin_of(answer["ETag"], cast(RangedFile, file).size)
+        findings = (*findings, *_not_compared(cast(RangedFile, file).unlike))
         return Carried(None, self.calls.url(key), pin, attributes, findings)
 
     def check_same(self, name: str, pin: str, file: BinaryIO) -> None:
@@ -124,34 +124,35 @@ class Bucket:
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
         """Complete the uploads, several at a time. May be called again after a crash."""
         waiting = list(sealed)
-        run.note(RUN, PUBLISHED, json.dumps([one.notes["upload"] for one in waiting]))
-
-        def publish(one: Sealed) -> None:
-            pin = Completion(self.calls, self.prefix + one.location, one).complete()
-            if pin != one.notes["pin"]:  # under KMS keys an ETag is only known now; the report wants it
-                cast(dict[str, str], one.notes)["pin"] = pin
-
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="dmengine-publish") as pool:
-            list(pool.map(publish, waiting))
+        note_completing(run, [one.notes["upload"] for one in waiting])
+        complete_all(self.calls, self.prefix, waiting)
 
     def discard(self, run: RunInfo) -> None:
         """Abort every upload of a run, as far as that is allowed."""
         self.leftovers(run)
 
-    def leftovers(self, run: RunInfo) -> tuple[str, ...]:
+    def leftovers(self, run: RunInfo) -> Leftovers:
         """End what is still open, delete old versions where that is asked for, and name what could not be removed."""
         noted = run.get(RUN, TARGET)
         target = json.loads(noted) if noted else {}
         if target.get("place") != self.calls.url(self.prefix):
-            return ()  # a run out of this bucket, not into it; or one that ended before it began
+            return Leftovers()  # a run out of this bucket, not into it; or one that ended before it began
         left = self._uploads.end_all(run, target["names"])
-        if not self.delete_old or not target["in_place"] or run.get(RUN, PUBLISHED) is None:
+        if not self.delete_old or not target["in_place"] or not completing(run):
             return left
-        return (*left, *delete_old(self.calls, self.prefix, target["names"]))
+        old = delete_old(self.calls, self.prefix, target["names"])
+        return Leftovers((*left.names, *old), denied=left.denied and not old)
 
     @property
     def _uploads(self) -> Uploads:
         return Uploads(self.calls, self.prefix)
+
+
+def _not_compared(kind: str) -> tuple[Finding, ...]:
+    if not kind:
+        return ()
+    hint = 'pip install "boto3[crt]"' if kind.startswith("CRC") else "copy it anew with a CRC to have it compared"
+    return (Finding("info", f"what is read is not compared with its {kind} checksum", hint=hint),)
 
 
 def _info(name: str, found: dict[str, Any]) -> ObjectInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,17 +13,30 @@ from dmengine_connectors.session import SessionFactory
 
 _PAID: Final = frozenset(
     {
-        "get_object", "head_object", "put_object", "delete_object", "list_objects_v2", "list_object_versions",
-        "get_object_tagging", "create_multipart_upload", "upload_part", "complete_multipart_upload",
-        "abort_multipart_upload", "list_multipart_uploads",
+        "get_object", "head_object", "put_object", "delete_object", "delete_objects", "list_objects_v2",
+        "list_object_versions", "get_object_tagging", "create_multipart_upload", "upload_part",
+        "complete_multipart_upload", "abort_multipart_upload", "list_multipart_uploads",
     }
 )  # fmt: skip
 """The operations that take `RequestPayer`."""
 _VERBS: Final = {
     "get_object": "read", "head_object": "look at", "put_object": "write", "delete_object": "delete",
+    "delete_objects": "delete notes in",
     "get_object_tagging": "read the tags of", "create_multipart_upload": "write", "upload_part": "write",
     "complete_multipart_upload": "publish", "abort_multipart_upload": "abort the upload of",
+    "list_objects_v2": "list", "list_object_versions": "list the versions of",
+    "list_multipart_uploads": "list the uploads of",
 }  # fmt: skip
+_RIGHTS: Final = {
+    "list_objects_v2": "s3:ListBucket", "list_object_versions": "s3:ListBucketVersions",
+    "list_multipart_uploads": "s3:ListBucketMultipartUploads", "get_object": "s3:GetObject",
+    "head_object": "s3:GetObject", "put_object": "s3:PutObject", "create_multipart_upload": "s3:PutObject",
+    "upload_part": "s3:PutObject", "complete_multipart_upload": "s3:PutObject", "delete_object": "s3:DeleteObject",
+    "delete_objects": "s3:DeleteObject",
+    "abort_multipart_upload": "s3:AbortMultipartUpload", "get_object_tagging": "s3:GetObjectTagging",
+}  # fmt: skip
+"""What a policy calls them: few actions have the name of their call."""
+_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
 class RefusedError(StoreError):
@@ -78,9 +92,9 @@ class Calls:
 
     def _refused(self, error: Exception, operation: str, parameters: dict[str, Any]) -> DmengineError:
         verb = _VERBS.get(operation, "use")
-        place = self.url(parameters.get("Key", ""))
+        place = self.url(parameters.get("Key", parameters.get("Prefix", "")))
         call = "".join(word.capitalize() for word in operation.split("_"))
-        told = named(error, call=call, what=f"cannot {verb} {place}")
+        told = named(error, call=call, what=f"cannot {verb} {place}", hint=self._hint(error, operation, parameters))
         hint = told.hint
         if self.owner and kind_of(error) == "denied":
             hint += f"; the bucket must also be owned by account {self.owner} (expected_owner)"
@@ -88,6 +102,23 @@ class Calls:
         refused.kind, refused.code = kind_of(error), code_of(error)
         refused.date = date_of(getattr(error, "response", None) or {})
         return refused
+
+    def _hint(self, error: Exception, operation: str, parameters: Mapping[str, Any]) -> str:
+        """Return a better remedy than the general one, where the bucket or the rights are known."""
+        kind = kind_of(error)
+        region = _headers(getattr(error, "response", None) or {}).get("x-amz-bucket-region", "")
+        if kind == "region" and _REGION.fullmatch(region):
+            return f'the bucket is in {region}: SessionFactory(region="{region}"), in a job file region: {region}'
+        if kind != "denied" or operation not in _RIGHTS:
+            return ""
+        right = _RIGHTS[operation] + (" and s3:PutObjectTagging" if "Tagging" in parameters else "")
+        who = self.session.roles[-1].arn if self.session.roles else "whoever calls"
+        hint = f"allow {right} to {who}, in its policy and, across accounts, in the bucket's"
+        if "PutObject" in right:
+            hint += "; a bucket with a KMS key needs kms:GenerateDataKey and kms:Decrypt on it"
+        if "GetObject" in right:
+            hint += "; an object with a KMS key needs kms:Decrypt on it; a missing object is answered so too"
+        return hint
 
     def url(self, key: str) -> str:
         """Write an object's key as a person would."""
@@ -100,7 +131,12 @@ def date_of(answer: Mapping[str, Any]) -> str:
     >>> date_of({"ResponseMetadata": {"HTTPHeaders": {"date": "Tue, 24 Nov 2026 04:38:30 GMT"}}})
     'Tue, 24 Nov 2026 04:38:30 GMT'
     """
-    return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+    return _headers(answer).get("date", "")
+
+
+def _headers(answer: Mapping[str, Any]) -> Mapping[str, str]:
+    found: Mapping[str, str] = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return found
 
 
 def pages(calls: Calls, operation: str, items: str, tokens: Mapping[str, str], **parameters: Any) -> Iterator[Any]:

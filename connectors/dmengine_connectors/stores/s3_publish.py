@@ -6,15 +6,18 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dmengine.errors import RunError, StoreError
 from dmengine.spi import Sealed
-from dmengine_connectors.stores.objects import ABSENT
+from dmengine_connectors.stores.objects import ABSENT, gone
 from dmengine_connectors.stores.s3_calls import Calls, RefusedError
 from dmengine_connectors.stores.s3_read import pin_of, split_pin
 from dmengine_connectors.stores.s3_upload import PartSent, SealedUpload, composite_checksum, composite_etag
+from dmengine_connectors.stores.s3_uploads import AT_ONCE
 
 _TRIES: Final = 10
 _EMPTY: Final = "EmptyAnswer"
@@ -30,6 +33,25 @@ def notes_of(file: SealedUpload, replaces: str) -> dict[str, str]:
     return {"upload": file.upload, "parts": parts, "replaces": replaces, "pin": pin_of(etag, file.size) if etag else ""}
 
 
+def complete_all(calls: Calls, prefix: str, sealed: Sequence[Sealed]) -> None:
+    """Complete the uploads of sealed objects, several at a time.
+
+    Raises:
+        GoneError: some uploads are gone, and their objects are not there; all the others are completed.
+    """
+
+    def complete(one: Sealed) -> bool:
+        pin = Completion(calls, prefix + one.location, one).complete()
+        if pin and pin != one.notes["pin"]:  # under KMS keys an ETag is only known now; the report wants it
+            cast(dict[str, str], one.notes)["pin"] = pin
+        return bool(pin)
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="dmengine-publish") as pool:
+        lost = [one for one, done in zip(sealed, pool.map(complete, sealed), strict=True) if not done]
+    if lost:
+        raise gone(lost, "open upload")
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """One upload to complete."""
@@ -39,10 +61,12 @@ class Completion:
     sealed: Sealed
 
     def complete(self) -> str:
-        """Make the object visible, and return its pin. May be called again after a crash.
+        """Make the object visible, and return its pin; "" if its upload is gone and the object is not there.
+
+        May be called again after a crash.
 
         Raises:
-            RunError: something else is at its place, or its upload is gone.
+            RunError: something else is at its place.
         """
         replaces = self.sealed.notes["replaces"]
         for tries in range(_TRIES):
@@ -53,8 +77,11 @@ class Completion:
                 raise answer
             found = self._found()
             if found is not None and self._is_ours(found):
+                self._let_go(answer)
                 return pin_of(found["ETag"], self.sealed.size)
-            self._check(answer, replaces, ABSENT if found is None else found["ETag"])
+            self._check(replaces, ABSENT if found is None else found["ETag"])
+            if answer.code == "NoSuchUpload":
+                return ""
             if found is None:
                 replaces = ABSENT
             time.sleep(random.uniform(0, min(5.0, 0.05 * 2**tries)))  # noqa: S311  # jitter
@@ -76,19 +103,19 @@ class Completion:
             return doubt
         return str(answer["ETag"])
 
-    def _check(self, refused: RefusedError, replaces: str, found: str) -> None:
-        """Go on only if trying again can help."""
-        url = self.calls.url(self.key)
-        if refused.code == "NoSuchUpload":
-            raise RunError(
-                f"{url} is neither sealed nor published as it was sealed: its upload is gone",
-                hint="was it aborted, by a lifecycle rule perhaps? Run `clean`, then mask again",
-            )
+    def _check(self, replaces: str, found: str) -> None:
+        """Go on only if the place is as it was."""
         if found not in (ABSENT, replaces):
             raise RunError(
-                f"{url} was changed at the target while the run was under way",
-                hint="move it away and resume the run; the masked version is sealed and waits",
+                f"{self.calls.url(self.key)} was changed at the target while the run was under way",
+                hint="move it away and resume the run, which then puts the masked version there",
             )
+
+    def _let_go(self, answer: RefusedError) -> None:
+        """End our upload where the object is there by another one: by one that was taken for gone, say."""
+        if answer.code != "NoSuchUpload":
+            with suppress(RefusedError):  # most often it is gone: it is what was completed, and the answer was lost
+                self.calls("abort_multipart_upload", Key=self.key, UploadId=self.sealed.notes["upload"])
 
     def _found(self) -> Mapping[str, Any] | None:
         """Look at what is at the place."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import io
 import random
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any, Final
 
 from dmengine.errors import DmengineError, InputError, StoreError
 from dmengine_connectors.stores.objects import Access, not_at_rest
 from dmengine_connectors.stores.s3_calls import Calls, RefusedError
-from dmengine_connectors.stores.s3_sums import agrees
+from dmengine_connectors.stores.s3_sums import Expected, algorithm, expected
 
 MIB: Final = 1 << 20
 TRIES: Final = 10
+Block = bytes | bytearray | memoryview
 _CHUNK: Final = MIB
 _LONGEST_PAUSE: Final = 5.0
 
@@ -31,6 +31,15 @@ class Manner:
     block: int
     ahead: int
     keep: int
+
+    def in_pieces(self, block: int) -> Manner:
+        """Return the same with ranges of another size, and no more memory; two of them are kept all the same.
+
+        >>> Manner(8, 4, 6).in_pieces(12), Manner(8, 4, 6).in_pieces(40)
+        (Manner(block=12, ahead=2, keep=4), Manner(block=40, ahead=0, keep=2))
+        """
+        keep = max(2, self.block * self.keep // block)
+        return replace(self, block=block, keep=keep, ahead=max(0, min(self.ahead, keep - 2)))
 
 
 # 48 MiB at most for a file that is open: a row group of 128 MiB in memory is seldom more than that in the file.
@@ -66,16 +75,24 @@ def open_object(calls: Calls, key: str, name: str, pin: str, access: Access) -> 
     manner = MANNERS[access]
     size = split_pin(pin)[1] if pin else None
     reader = Ranges(calls, key, name, split_pin(pin)[0] if pin else "")
+    sum_: Expected | None = None
+    if size is not None and size > manner.block and access != "glance":
+        sum_ = reader.expected(size)
+        piece = sum_.piece(manner.block) if sum_ is not None else None
+        manner = manner if piece is None else manner.in_pieces(piece)
     if size == 0:
         answer = reader.look()
-        first = b""
+        first: Block = b""
     else:
-        answer, first = reader.begin(manner.block, whole=size is not None and size <= manner.block)
+        whole = size is not None and size <= manner.block
+        answer, first = reader.begin(size if whole and size else manner.block, whole=whole)
     found = _size(answer)
     if size is not None and found != size:
         raise not_at_rest(name, "changed")
     reader.etag = answer["ETag"]
-    return RangedFile(reader.fetch, found, manner, first, answer)
+    if "ContentRange" not in answer and found:
+        sum_ = expected(answer, found, lambda: reader.part(1))
+    return RangedFile(reader.fetch, found, manner, first, answer, sum_)
 
 
 class Ranges:
@@ -101,37 +118,53 @@ class Ranges:
         # without IfMatch: an answer about a part has an ETag of its own in some stores
         return int(self._calls("head_object", Key=self._key, PartNumber=number)["ContentLength"])
 
-    def begin(self, block: int, *, whole: bool) -> tuple[dict[str, Any], bytes]:
+    def expected(self, size: int) -> Expected | None:
+        """Ask for the checksum that S3 has of the object; None if it has none, or none to show us."""
+        try:
+            return expected(self.look(), size, lambda: self.part(1))
+        except RefusedError as error:
+            if error.kind not in ("denied", "kms"):
+                raise
+        return None
+
+    def begin(self, block: int, *, whole: bool) -> tuple[dict[str, Any], Block]:
         """Ask for the first bytes, or the whole; return the answer's headers with them.
 
-        S3 sends a checksum with a whole object only, and botocore compares it.
+        S3 sends a checksum with a whole object only, and botocore compares it, if it is of one piece.
         """
         tries = 0
-        answer: dict[str, Any] = {}
-        while "ContentLength" not in answer:
+        body = memoryview(bytearray(block))
+        while True:
             try:
-                answer, body = self._part(0, block, whole=whole)
+                answer, got = self._part(0, body, whole=whole)
             except RefusedError as error:
                 if error.code not in ("InvalidRange", "416"):
                     raise
                 return self.look(), b""  # it is empty
+            if "ContentLength" in answer:
+                break
             tries = self._tried(tries)
         self.etag = answer["ETag"]
-        end = min(block, _size(answer))
-        return answer, bytes(body) + self.fetch(len(body), end)
+        body = body[: _size(answer)]
+        self._fill(0, body, got)
+        return answer, body
 
-    def fetch(self, start: int, end: int, stop: Event | None = None) -> bytes:
-        """Return the bytes from `start` up to `end`, asking again for what is missing when an answer breaks off."""
-        got = bytearray()
+    def fetch(self, start: int, end: int, stop: Event | None = None) -> Block:
+        """Return the bytes from `start` up to `end`; nothing, if it was stopped."""
+        body = bytearray(end - start)
+        return body if self._fill(start, memoryview(body), 0, stop) else b""
+
+    def _fill(self, start: int, body: memoryview, got: int, stop: Event | None = None) -> bool:
+        """Ask for what is missing of a body, again when an answer breaks off; False if it was stopped."""
         tries = 0
-        while len(got) < end - start:
+        while got < len(body):
             if stop is not None and stop.is_set():
-                return b""
-            _, body = self._part(start + len(got), end, stop)
-            got += body
-            if len(got) < end - start:
-                tries = self._tried(0 if len(body) >= MIB else tries)
-        return bytes(got)
+                return False
+            _, more = self._part(start + got, body[got:], stop)
+            got += more
+            if got < len(body):
+                tries = self._tried(0 if more >= MIB else tries)
+        return True
 
     def _tried(self, tries: int) -> int:
         """Count one more answer that broke off, and wait a little; give up after so many without a step forward."""
@@ -145,18 +178,19 @@ class Ranges:
         return tries + 1
 
     def _part(
-        self, start: int, end: int, stop: Event | None = None, *, whole: bool = False
-    ) -> tuple[dict[str, Any], bytearray]:
-        """Ask once, and return as much as came before the answer broke off."""
-        answer = self._asked("get_object", **({} if whole else {"Range": f"bytes={start}-{end - 1}"}))
+        self, start: int, into: memoryview, stop: Event | None = None, *, whole: bool = False
+    ) -> tuple[dict[str, Any], int]:
+        """Ask once for as many bytes as there is room for; say how many came before the answer broke off."""
+        wanted = {} if whole else {"Range": f"bytes={start}-{start + len(into) - 1}"}
+        answer = self._asked("get_object", ChecksumMode="ENABLED", **wanted)
         body = answer.pop("Body")
         if "ContentLength" not in answer:  # then its end could not be told from where it broke off
             body.close()
-            return answer, bytearray()
+            return answer, 0
         if _start(answer) != start:
             body.close()
             raise StoreError(f"S3 answered with other bytes of {self._name} than were asked for", hint="report it")
-        return answer, _received(body, end - start, stop)
+        return answer, _received(body, into[: max(0, _size(answer) - start)], stop)
 
     def _asked(self, operation: str, **parameters: Any) -> dict[str, Any]:
         if self.etag:
@@ -177,22 +211,23 @@ class Ranges:
         return refused
 
 
-def _received(body: Any, size: int, stop: Event | None) -> bytearray:
-    """Take what comes of a body, at most `size` bytes; a body that breaks off is no error yet."""
+def _received(body: Any, into: memoryview, stop: Event | None) -> int:
+    """Take what comes of a body, and say how much that was; a body that breaks off is no error yet."""
     from botocore.exceptions import BotoCoreError
 
-    got = bytearray()
+    got = 0
     try:
-        while len(got) < size and not (stop is not None and stop.is_set()):
-            chunk = body.read(min(_CHUNK, size - len(got)))
+        while got < len(into) and not (stop is not None and stop.is_set()):
+            chunk = body.read(min(_CHUNK, len(into) - got))
             if not chunk:
                 break
-            got += chunk
-        if len(got) == size:
+            into[got : got + len(chunk)] = chunk
+            got += len(chunk)
+        if got == len(into):
             body.read(1)  # the end: here botocore compares checksum and length
     except (BotoCoreError, OSError) as error:
         if type(error).__name__ == "FlexibleChecksumError":
-            got.clear()
+            got = 0
     finally:
         body.close()
     return got
@@ -215,20 +250,27 @@ class RangedFile(io.RawIOBase):
     Attributes:
         size: Bytes of the whole object.
         answer: What S3 said of the object with its first bytes.
+        unlike: The kind of checksum that S3 has of it and that cannot be compared; empty if there is none.
     """
 
     def __init__(
-        self, fetch: Callable[[int, int, Event], bytes], size: int, manner: Manner, first: bytes, answer: dict[str, Any]
-    ) -> None:
+        self, fetch: Callable[[int, int, Event], Block], size: int, manner: Manner, first: Block,
+        answer: dict[str, Any], sum_: Expected | None = None,
+    ) -> None:  # fmt: skip
         self._fetch = fetch
         self.size = size
+        self.answer = answer
+        self.unlike = ""
         self._manner = manner
-        self._blocks: OrderedDict[int, bytes | Future[bytes]] = OrderedDict({0: first})
-        self._sums = {0: zlib.crc32(first)}
+        self._blocks: OrderedDict[int, Block | Future[Block]] = OrderedDict({0: first})
+        self._sum = sum_ if sum_ is not None and sum_.piece(manner.block) in (manner.block, size) else None
+        if sum_ is not None and self._sum is None:
+            self.unlike = sum_.name
+        self._digest = _digest(self._sum)
+        self._sums = {0: self._digest(first)}
         self._pool: ThreadPoolExecutor | None = None
         self._stop = Event()
         self._position = 0
-        self.answer = answer
 
     def readable(self) -> bool:
         """Say yes."""
@@ -270,22 +312,12 @@ class RangedFile(io.RawIOBase):
         return len(found)
 
     def verify(self, ranges: Ranges) -> None:
-        """Compare all that was read with the checksum that S3 has of the whole, where it has one that can be compared.
+        """Compare all that was read with the checksum that S3 has of it, where it has one that can be compared.
 
         Raises:
             InputError: it is another one.
         """
-        if "ContentRange" not in self.answer:
-            return  # it came as a whole, and was compared by botocore
-        try:
-            stored = ranges.look()
-            parts = int(stored["ETag"].strip('"').partition("-")[2] or 0)
-            part = ranges.part(1) if parts and stored.get("ChecksumCRC32") else 0
-        except RefusedError as error:
-            if error.kind not in ("denied", "kms"):
-                raise
-            return
-        if not stored.get("ChecksumCRC32") or (part and -(-self.size // part) != parts):
+        if self._sum is None:
             return
         block = self._manner.block
         starts = range(0, self.size, block)
@@ -293,11 +325,18 @@ class RangedFile(io.RawIOBase):
             if index not in self._sums:  # a hole that no reader wanted
                 self._fetched(index)
         sums = [(self._sums[index], min(block, self.size - start)) for index, start in enumerate(starts)]
-        if agrees(stored, part, sums) is False and all(ranges.part(n) == part for n in range(2, parts)):
+        if not self._sum.agrees(sums) and self._is_even(ranges):
             raise InputError(
                 f"{ranges.name} was not read as it is stored: its checksum is wrong",
                 hint="check the network; run again",
             )
+
+    def _is_even(self, ranges: Ranges) -> bool:
+        """Say whether the parts of the object are all as large as its first one; else its pieces were cut wrongly."""
+        assert self._sum is not None
+        if -(-self.size // (self._sum.part or self.size)) != (self._sum.parts or 1):
+            return False
+        return all(ranges.part(number) == self._sum.part for number in range(2, self._sum.parts))
 
     def close(self) -> None:
         """Drop what was fetched ahead."""
@@ -308,20 +347,26 @@ class RangedFile(io.RawIOBase):
         self._blocks.clear()
         super().close()
 
-    def _block(self, index: int) -> bytes:
+    def _block(self, index: int) -> Block:
         """Return a block, and have the next ones fetched."""
         self._ask(index)
         for following in range(index + 1, index + 1 + self._manner.ahead):
             self._ask(following)
         self._blocks.move_to_end(index)
-        while len(self._blocks) > max(self._manner.keep, self._manner.ahead + 2):
-            _, dropped = self._blocks.popitem(last=False)
-            if isinstance(dropped, Future):
-                dropped.cancel()
+        self._drop(range(index, index + 1 + self._manner.ahead))
         found = self._blocks[index]
         if isinstance(found, Future):
             self._blocks[index] = found = found.result()
         return found
+
+    def _drop(self, wanted: range) -> None:
+        """Drop the blocks that were not asked for longest, but none that is about to be."""
+        spare = len(self._blocks) - max(self._manner.keep, self._manner.ahead + 2)
+        if spare > 0:
+            for old in [index for index in self._blocks if index not in wanted][:spare]:
+                dropped = self._blocks.pop(old)
+                if isinstance(dropped, Future):
+                    dropped.cancel()
 
     def _ask(self, index: int) -> None:
         if index in self._blocks or index * self._manner.block >= self.size:
@@ -333,8 +378,13 @@ class RangedFile(io.RawIOBase):
             self._pool = ThreadPoolExecutor(self._manner.ahead + 1, thread_name_prefix="dmengine-fetch")
         self._blocks[index] = self._pool.submit(self._fetched, index)
 
-    def _fetched(self, index: int) -> bytes:
+    def _fetched(self, index: int) -> Block:
         start = index * self._manner.block
         found = self._fetch(start, min(start + self._manner.block, self.size), self._stop)
-        self._sums[index] = zlib.crc32(found)
+        self._sums[index] = self._digest(found)
         return found
+
+
+def _digest(sum_: Expected | None) -> Callable[[Any], bytes]:
+    found = algorithm(sum_.name) if sum_ is not None else None
+    return found.digest if found is not None else lambda body: b""

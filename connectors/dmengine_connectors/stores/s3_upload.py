@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from dmengine.errors import StoreError
@@ -20,8 +21,11 @@ MOST_PARTS: Final = 10_000
 SMALLEST_PART, LARGEST_PART = 8 * MIB, 5 << 30
 _EXPECTED_PARTS: Final = 5_000
 _GROWTH: Final = 400
-_AT_ONCE: Final = 3
+_AT_ONCE: Final = 4
+_IN_FLIGHT: Final = 64 * MIB
+"""Bytes of one object that may wait in memory; a part larger than that waits in a file that has no name."""
 _TRIES: Final = 3
+_DAMAGED: Final = ("BadDigest", "XAmzContentSHA256Mismatch")  # by a checksum; without TLS, by the signature
 
 
 def part_size(number: int, expected: int) -> int:
@@ -65,7 +69,8 @@ class SealedUpload(io.RawIOBase):
         self._expected = expected
         self._begin = begin
         self._digest = hashlib.sha256()
-        self._buffer = bytearray()
+        self._number = 1
+        self._part = _Part(part_size(1, expected))
         self._pool: ThreadPoolExecutor | None = None
         self._sending: deque[Future[PartSent]] = deque()
         self.parts: list[PartSent] = []
@@ -88,11 +93,9 @@ class SealedUpload(io.RawIOBase):
         self.size += view.nbytes
         done = 0
         while done < view.nbytes:
-            room = self._limit() - len(self._buffer)
-            self._buffer += view[done : done + room]
-            done += room
-            if len(self._buffer) >= self._limit():
+            if not self._part.room:
                 self._send()
+            done += self._part.write(view[done:])
         return view.nbytes
 
     @property
@@ -102,10 +105,13 @@ class SealedUpload(io.RawIOBase):
 
     def finish(self) -> None:
         """Send what is left, and wait until S3 has all parts. An empty object is one empty part."""
-        if self._buffer or not self.size:
-            self._send()
-        while self._sending:
-            self.parts.append(self._sending.popleft().result())
+        if self._pool is None:
+            self.upload = self._begin()
+            self.parts.append(self._sent(1, self._part))  # the only one: no other thread is needed
+        else:
+            self._hand_over()
+            while self._sending:
+                self.parts.append(self._sending.popleft().result())
         self.stop()
 
     def stop(self) -> None:
@@ -113,41 +119,95 @@ class SealedUpload(io.RawIOBase):
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
-
-    def _limit(self) -> int:
-        return part_size(len(self.parts) + len(self._sending) + 1, self._expected)
+        self._part.close()
 
     def _send(self) -> None:
-        number = len(self.parts) + len(self._sending) + 1
-        if number > MOST_PARTS:
+        """Have the part sent that is full, and begin the next one."""
+        if self._number == MOST_PARTS:
             raise StoreError(f"{self._key} is too large for one object", hint="split the source")
         if self._pool is None:
             self.upload = self._begin()
             self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dmengine-send")
-        body, self._buffer = bytes(self._buffer), bytearray()
-        at_once = _AT_ONCE if len(body) <= 8 * SMALLEST_PART else 1
-        while len(self._sending) >= at_once:
+        self._hand_over()
+        self._number += 1
+        size = part_size(self._number, self._expected)
+        while len(self._sending) >= max(2, min(_AT_ONCE, _IN_FLIGHT // size)):  # with the one that is filled next
             self.parts.append(self._sending.popleft().result())
-        self._sending.append(self._pool.submit(self._send_part, number, body))
+        self._part = _Part(size)
 
-    def _send_part(self, number: int, body: bytes) -> PartSent:
-        sha256 = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    def _hand_over(self) -> None:
+        assert self._pool is not None
+        self._sending.append(self._pool.submit(self._sent, self._number, self._part))
+
+    def _sent(self, number: int, part: _Part) -> PartSent:
+        with part:
+            return self._send_part(number, part)
+
+    def _send_part(self, number: int, part: _Part) -> PartSent:
+        sha256 = part.sha256()
         tries = 0
         while True:
             tries += 1
             try:
                 answer = self._calls(
-                    "upload_part", Key=self._key, UploadId=self.upload, PartNumber=number, Body=body,
+                    "upload_part", Key=self._key, UploadId=self.upload, PartNumber=number, Body=part.body(),
                     ChecksumSHA256=sha256,
                 )  # fmt: skip
             except RefusedError as error:
-                if error.code != "BadDigest" or tries == _TRIES:
+                if error.code not in _DAMAGED or tries == _TRIES:
                     raise
                 continue
             if answer.get("ETag") and answer.get("ChecksumSHA256", sha256) == sha256:
                 return PartSent(answer["ETag"], sha256)
             if tries == _TRIES:
                 raise StoreError(f"S3 stored another part of {self._key} than was sent", hint="check the network")
+
+
+class _Part:
+    """The bytes of one part: in memory, or, of a part too large for that, in a file that has no name."""
+
+    def __init__(self, size: int) -> None:
+        self.room = size
+        self._file = TemporaryFile() if size > _IN_FLIGHT else None  # noqa: SIM115
+        self._memory = bytearray()
+
+    def __enter__(self) -> _Part:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, view: memoryview) -> int:
+        """Take as much as there is room for, and say how much that was."""
+        taken = view[: self.room]
+        if self._file is None:
+            self._memory += taken
+        else:
+            self._file.write(taken)
+        self.room -= len(taken)
+        return len(taken)
+
+    def body(self) -> Any:
+        """Return what is to be sent, from its beginning."""
+        if self._file is None:
+            return self._memory
+        self._file.seek(0)
+        return self._file
+
+    def sha256(self) -> str:
+        """Return the checksum as S3 writes it."""
+        if self._file is None:
+            found = hashlib.sha256(self._memory)
+        else:
+            self._file.seek(0)
+            found = hashlib.file_digest(self._file, "sha256")
+        return base64.b64encode(found.digest()).decode()
+
+    def close(self) -> None:
+        """Let go of the bytes."""
+        self._memory = bytearray()
+        if self._file is not None:
+            self._file.close()
 
 
 def composite_etag(parts: Sequence[PartSent]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from tests.aws.standins.calls import Answer, Call, refusal
@@ -77,11 +77,15 @@ class Accounts:
 
     def end_sessions(self) -> None:
         """Let every session that was assumed expire now, whatever it was promised."""
+        for key in list(self._identities):
+            self.end_session(key)
+
+    def end_session(self, access_key: str) -> None:
+        """Let one session expire now; keys without an end go on."""
         with self._lock:
-            for key, one in self._identities.items():
-                if one.until is not None:
-                    ended = Identity(one.account, one.arn, one.token, one.role, self.clock() - 1, one.chained)
-                    self._identities[key] = ended
+            one = self._identities.get(access_key)
+            if one is not None and one.until is not None:
+                self._identities[access_key] = replace(one, until=self.clock() - 1)
 
     # ------------------------------------------------------------------------------------------ decisions
 

@@ -48,6 +48,8 @@ def unwrapped(call: Call) -> Call:
         BadBodyError: the body or one of its checksums is wrong.
     """
     headers, body = call.headers, call.body
+    if len(body) < int(headers.get("Content-Length", 0)):
+        raise BadBodyError(400, "IncompleteBody", "You did not provide the number of bytes that Content-Length says")
     declared = str(headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD"))
     if declared.startswith("STREAMING-"):
         body, trailer = _unchunked(body)

@@ -15,22 +15,24 @@ Kind = Literal[
     "internal",  # 500 InternalError; not applied
     "reset_before",  # the connection is reset; not applied
     "reset_after",  # the connection is reset; applied, and the reply is lost
-    "cut",  # less of the body comes than its Content-Length says
+    "cut",  # applied, and less of the answer's body comes than its Content-Length says
     "cut_unsized",  # no Content-Length, and a part of the body, as if it were all
     "flipped",  # one bit of the body is another
     "slow",  # the body comes in pieces, with pauses
     "skewed",  # 403 RequestTimeTooSkewed; not applied
-    "expired",  # ExpiredToken; not applied
+    "expired",  # the session ends now, so ExpiredToken; not applied
     "denied",  # 403 AccessDenied; not applied
     "error_200",  # 200, and an error in the body; not applied
     "empty_200",  # 200, and no body; not applied
     "empty_200_applied",  # 200, and no body; applied
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_BODIES = ("cut", "cut_unsized", "flipped", "slow")
+_BODIES = ("cut_unsized", "flipped", "slow")
 _TRANSIENT: tuple[Kind, ...] = (
     "slow_down", "internal", "reset_before", "reset_after", "cut", "error_200", "empty_200", "empty_200_applied",
 )  # fmt: skip
+_ANSWERED = ("CreateMultipartUpload", "CompleteMultipartUpload", "AssumeRole", "GetCallerIdentity")
+_LISTINGS = ("ListObjectsV2", "ListMultipartUploads", "ListObjectVersions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,18 @@ class Fault:
     def storm(share: float, kinds: tuple[Kind, ...] = _TRANSIENT) -> Fault:
         """Return a fault of every kind that a retry can cure, for a share of all calls."""
         return Fault(kinds, share=share)
+
+    @staticmethod
+    def tempest(share: float) -> tuple[Fault, ...]:
+        """Return such a storm in which the clock is also off at times, and sessions end before their time.
+
+        The answer to a HEAD cannot say that the clock is off, and nobody can renew the keys that a chain begins with.
+        """
+        odd = share / 10
+        return (
+            Fault(("skewed",), ("[!H]*",), share=odd), Fault(("expired",), ("[!A]*",), share=odd),
+            Fault.storm((share - 2 * odd) / (1 - 2 * odd)),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +104,12 @@ def fits(kind: Kind, call: Call) -> bool:
     """Say whether a call can go wrong in that way."""
     if kind in _BODIES:
         return call.operation == "GetObject"
-    if kind.startswith("empty_200"):
-        return call.operation == "CompleteMultipartUpload"
+    if kind == "cut":
+        return call.method == "GET" or call.operation in _ANSWERED
+    if kind == "empty_200":
+        return call.operation in (*_LISTINGS, *_ANSWERED)
+    if kind == "empty_200_applied":
+        return call.operation in _ANSWERED[:2]
     if kind == "error_200":
         return call.operation in ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")
     return True

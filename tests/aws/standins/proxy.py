@@ -44,6 +44,7 @@ class Proxy:
         log: Each call that came, in order: `PutObject bucket/key`.
         calls: The same calls, without their bodies.
         watch: Called with each call as it comes, body and all.
+        moments: Grows with each call that comes and with each that is done; as long as it does not, nothing changes.
     """
 
     def __init__(self, upstream: int, accounts: Accounts, tls: ssl.SSLContext | None = None) -> None:
@@ -56,6 +57,7 @@ class Proxy:
         self.uploads = Uploads()
         self.upstream = upstream
         self._seen: Counter[str] = Counter()
+        self.moments = 0
         self._change = Condition()
         self._busy = 0
         self._server = _Server(self, tls)
@@ -91,6 +93,7 @@ class Proxy:
         """Count a call, and say what is to happen to it."""
         with self._change:
             self._busy += 1
+            self.moments += 1
             self.log.append(str(call))
             self.calls.append(replace(call, body=b""))
             self.watch(call)
@@ -102,6 +105,7 @@ class Proxy:
         finally:
             with self._change:
                 self._busy -= 1
+                self.moments += 1
                 self._change.notify_all()
 
 
@@ -200,7 +204,7 @@ class _Connection(BaseHTTPRequestHandler):
             if answer is not None and answer.status == 200:
                 return self._send(call, Answer(200))
         if answer is not None:
-            return self._send(call, answer)
+            return self._send(call, answer, fate)
         assert response is not None
         return self._relay(call, response, fate)
 
@@ -218,6 +222,7 @@ class _Connection(BaseHTTPRequestHandler):
             case "skewed":
                 return refusal(call, 403, "RequestTimeTooSkewed", "The difference between the times is too large.")
             case "expired":
+                self._proxy.accounts.end_session(call.access_key)
                 return refusal(call, 400, expired, "The provided token has expired.")
             case "denied":
                 return refusal(call, 403, "AccessDenied", "Access Denied")
@@ -258,7 +263,8 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _learned(self, call: Call, response: http.client.HTTPResponse) -> Answer:
         body = self._proxy.accounts.note(call, response.status, response.read())
-        if call.operation == "UploadPart" and response.status == 500:  # what moto says where S3 says this
+        unknown = call.operation in ("UploadPart", "CompleteMultipartUpload") and response.status == 500
+        if unknown:  # what moto says where S3 says this
             return refusal(call, 404, "NoSuchUpload", "The specified upload does not exist.")
         if response.status in (200, 204):
             body = self._proxy.uploads.note(call, body)
@@ -281,7 +287,7 @@ class _Connection(BaseHTTPRequestHandler):
         os.close(self.connection.detach())
         raise _GoneError
 
-    def _send(self, call: Call, answer: Answer) -> None:
+    def _send(self, call: Call, answer: Answer, fate: Fate | None = None) -> None:
         self.send_response_only(answer.status)
         for name, value in ({"Date": self.date_time_string()} | dict(answer.headers)).items():
             self.send_header(name, value)
@@ -289,7 +295,11 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         if call.method != "HEAD":
-            self.wfile.write(answer.body)
+            cut = fate is not None and fate.kind == "cut"
+            pieces = iter([answer.body])
+            for piece in _spoilt(pieces, len(answer.body), fate) if cut and fate is not None else pieces:
+                self.wfile.write(piece)
+            self.close_connection |= cut
 
     def _relay(self, call: Call, response: http.client.HTTPResponse, fate: Fate | None) -> None:
         size = response.getheader("Content-Length")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import Literal
 
 from dmengine.executors import ExecutorChoice, default_workers, part_executor, run_parts
@@ -71,7 +73,14 @@ class Sealing:
             part_executor(settings.executor, workers, self.key) as pool,
         ):
             tasks = self._tasks(parts, alone, must_be or {})
-            work = mask_part if remote else partial(mask_part, advance=bar.rows)
+            stopped = Event()
+
+            def advance(rows: int) -> None:
+                if stopped.is_set():  # a large part would go on for long, and for nothing
+                    raise CancelledError
+                bar.rows(rows)
+
+            work = mask_part if remote else partial(mask_part, advance=advance)
 
             def one_done(part: PartDone) -> None:
                 done[part.sealed.part] = part
@@ -80,7 +89,7 @@ class Sealing:
                 bar.part(of)
                 self._tell(part)
 
-            run_parts(pool, work, tasks, ahead=workers, done=one_done)
+            run_parts(pool, work, tasks, ahead=workers, done=one_done, stop=stopped.set)
         return done
 
     def _tasks(self, parts: Sequence[Part], threads: int, must_be: Mapping[str, str]) -> list[Task]:

@@ -21,7 +21,7 @@ from dmengine_connectors.aws_errors import is_expired, reported
 from dmengine_connectors.session_hops import BaseCredentials, Clock, HopCredentials, SelfRenewing
 from dmengine_connectors.session_logs import silence
 from dmengine_connectors.session_retries import ATTEMPTS, Retries, called
-from dmengine_connectors.session_roles import Role, check_endpoint, is_loopback, no_endpoint
+from dmengine_connectors.session_roles import Role, check_endpoint, is_loopback, no_endpoint, policy_arn
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class Chain:
         if self._role is not None:
             return self._role.arn
         try:
-            return self.identity()[0]
+            return policy_arn(self.identity()[0])
         except (BotoCoreError, ClientError, DmengineError):
             return "the identity that this process runs as"
 

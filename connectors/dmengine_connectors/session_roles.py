@@ -18,6 +18,9 @@ SHORTEST, LONGEST, LONGEST_CHAINED = 900, 43_200, 3_600
 
 # Forms and limits: AWS STS API reference, AssumeRole.
 _ARN: Final = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/((?:[\x21-\x7e]+/)?)([\w+=,.@-]{1,64})", re.ASCII)
+_SESSION_ARN: Final = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):sts::(?P<account>\d{12}):assumed-role/(?P<role>[\w+=,.@-]+)/.+", re.ASCII
+)
 _NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _POLICY_SIZE, _TAGS, _TAG_KEY, _TAG_VALUE = 2048, 50, 128, 256
@@ -157,6 +160,16 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def policy_arn(caller: str) -> str:
+    """Return who a caller is as policies name it: a session by its role, as far as its ARN tells (never the path).
+
+    >>> policy_arn("arn:aws:sts::111111111111:assumed-role/Source-DM-Role/i-0")
+    'arn:aws:iam::111111111111:role/Source-DM-Role'
+    """
+    found = _SESSION_ARN.fullmatch(caller)
+    return f"arn:{found['partition']}:iam::{found['account']}:role/{found['role']}" if found else caller
 
 
 def _check_arn(arn: str) -> None:

@@ -346,7 +346,7 @@ def _flipping(bucket: Bucket, times: int) -> list[str]:
 
     def flip(request: Any, **_: object) -> None:
         if len(answers) < times:
-            body = bytes(request.body)
+            body = request.body.read()
             request.body = bytes([body[0] ^ 1]) + body[1:]
             request.headers["X-Amz-Content-SHA256"] = "UNSIGNED-PAYLOAD"  # as over TLS, where no signature covers it
 

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from mmap import mmap
 from threading import Event
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from dmengine_connectors.stores.s3_sums import Expected, algorithm, expected
 
 MIB: Final = 1 << 20
 TRIES: Final = 10
-Block = bytes | bytearray | memoryview
+Block = bytes | memoryview
 _CHUNK: Final = MIB
 _LONGEST_PAUSE: Final = 5.0
 
@@ -133,7 +134,7 @@ class Ranges:
         S3 sends a checksum with a whole object only, and botocore compares it, if it is of one piece.
         """
         tries = 0
-        body = memoryview(bytearray(block))
+        body = _room(block)
         while True:
             try:
                 answer, got = self._part(0, body, whole=whole)
@@ -151,8 +152,8 @@ class Ranges:
 
     def fetch(self, start: int, end: int, stop: Event | None = None) -> Block:
         """Return the bytes from `start` up to `end`; nothing, if it was stopped."""
-        body = bytearray(end - start)
-        return body if self._fill(start, memoryview(body), 0, stop) else b""
+        body = _room(end - start)
+        return body if self._fill(start, body, 0, stop) else b""
 
     def _fill(self, start: int, body: memoryview, got: int, stop: Event | None = None) -> bool:
         """Ask for what is missing of a body, again when an answer breaks off; False if it was stopped."""
@@ -209,6 +210,11 @@ class Ranges:
         if refused.kind == "archived":
             return InputError(f"{self._name} is archived and cannot be read", hint="restore it first, or exclude it")
         return refused
+
+
+def _room(size: int) -> memoryview:
+    """Return memory for a range; much of it comes from the system and goes back to it, past any allocator."""
+    return memoryview(mmap(-1, size) if size >= MIB else bytearray(size))
 
 
 def _received(body: Any, into: memoryview, stop: Event | None) -> int:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
+from mmap import mmap
 from tempfile import TemporaryFile
 from typing import Any, Final
 
@@ -164,14 +166,19 @@ class SealedUpload(io.RawIOBase):
 
 
 class _Part:
-    """The bytes of one part: in memory, or, of a part too large for that, in a file that has no name."""
+    """The bytes of one part: in memory, or, of a part too large for that, in a file that has no name.
+
+    The memory comes from the system and goes back to it at once, past an allocator that would keep much of it.
+    """
 
     def __init__(self, size: int) -> None:
         self.room = size
-        self._file = TemporaryFile() if size > _IN_FLIGHT else None  # noqa: SIM115
-        self._memory = bytearray()
+        self._file: Any = TemporaryFile() if size > _IN_FLIGHT else mmap(-1, size)  # noqa: SIM115
+        self._size = 0
 
     def __enter__(self) -> _Part:
+        if isinstance(self._file, mmap) and self.room:
+            self._file = _cut(self._file, self._size)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -180,24 +187,20 @@ class _Part:
     def write(self, view: memoryview) -> int:
         """Take as much as there is room for, and say how much that was."""
         taken = view[: self.room]
-        if self._file is None:
-            self._memory += taken
-        else:
-            self._file.write(taken)
+        self._file.write(taken)
+        self._size += len(taken)
         self.room -= len(taken)
         return len(taken)
 
     def body(self) -> Any:
-        """Return what is to be sent, from its beginning."""
-        if self._file is None:
-            return self._memory
+        """Return what is to be sent, as a file at its beginning."""
         self._file.seek(0)
         return self._file
 
     def sha256(self) -> str:
         """Return the checksum as S3 writes it."""
-        if self._file is None:
-            found = hashlib.sha256(self._memory)
+        if isinstance(self._file, mmap):
+            found = hashlib.sha256(self._file)
         else:
             self._file.seek(0)
             found = hashlib.file_digest(self._file, "sha256")
@@ -205,9 +208,14 @@ class _Part:
 
     def close(self) -> None:
         """Let go of the bytes."""
-        self._memory = bytearray()
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
+
+
+def _cut(memory: mmap, size: int) -> Any:
+    """Return as much of it as was written, as a file."""
+    found = BytesIO(memory[:size])
+    memory.close()
+    return found
 
 
 def composite_etag(parts: Sequence[PartSent]) -> str:

@@ -112,6 +112,8 @@ class GroupWriter:
         del columns
         writer = self._writer or self._open(table)
         _written(lambda: writer.write_table(table, row_group_size=table.num_rows))
+        del table
+        pa.default_memory_pool().release_unused()  # allocators keep what a group took, and the next has other sizes
 
     def _column(self, index: int, chunks: list[pa.Array]) -> pa.ChunkedArray:
         """Join the chunks of a column, as the type that the file was opened with."""

@@ -44,9 +44,6 @@ _CODES: Final[Mapping[Kind, str]] = MappingProxyType(
         "RegionDisabledException 301 307",
     }
 )
-_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {code: kind for kind, codes in _CODES.items() for code in codes.split()}
-)
 
 # botocore's own exceptions, by the name of their class.
 _FAILURES: Final[Mapping[Kind, str]] = MappingProxyType(
@@ -63,9 +60,14 @@ _FAILURES: Final[Mapping[Kind, str]] = MappingProxyType(
         "EndpointResolutionError InvalidS3AddressingStyleError",
     }
 )
-_FAILURE_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {name: kind for kind, names in _FAILURES.items() for name in names.split()}
-)
+
+
+def _kinds(words: Mapping[Kind, str]) -> Mapping[str, Kind]:
+    return MappingProxyType({word: kind for kind, several in words.items() for word in several.split()})
+
+
+_KINDS: Final = _kinds(_CODES)
+_FAILURE_KINDS: Final = _kinds(_FAILURES)
 
 _REMEDIES: Final[Mapping[Kind, str]] = MappingProxyType(
     {
@@ -180,16 +182,6 @@ def is_expired(error: Exception) -> bool:
     """Say whether newer credentials may cure it. A HEAD has no body to say so in: S3 answers it with a bare 400."""
     head = str(getattr(error, "operation_name", "")).startswith("Head")
     return bool(_answer(error, "Error")) and (kind_of(error) == "expired" or (head and code_of(error) == "400"))
-
-
-def is_missing(error: Exception) -> bool:
-    """Say whether what was asked for is not there."""
-    return kind_of(error) == "missing"
-
-
-def is_denied(error: Exception) -> bool:
-    """Say whether a policy forbids it, or does not allow it."""
-    return kind_of(error) == "denied"
 
 
 def _about(error: Exception) -> str:

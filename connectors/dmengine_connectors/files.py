@@ -12,7 +12,7 @@ from pydantic import InstanceOf
 
 from dmengine.errors import PlanError, StoreError
 from dmengine.spi import Described, Finding, Format, RunInfo, Store, TargetLimits
-from dmengine_connectors.objectfiles import ObjectFiles, Unmatched, replaced, targets
+from dmengine_connectors.objectfiles import ObjectFiles, Unmatched, standing, targets
 from dmengine_connectors.session import SessionFactory
 from dmengine_connectors.stores.folder import Folder
 from dmengine_connectors.stores.local import LocalStore
@@ -99,11 +99,8 @@ class LocalFiles(ObjectFiles):
     def _standing(self, ours: list[str]) -> Iterator[Finding]:
         """Say what stands at the target; foreign folders are not looked into, they may be large and in use."""
         replaced = sum(os.path.lexists(os.path.join(self.objects.root, name)) for name in ours)
-        if replaced:
-            yield Finding("warning", f"{replaced} files of the target will be replaced")
         others = self.objects.entries() - {name.split("/")[0] for name in ours}
-        if others:
-            yield Finding("warning", f"the target holds {len(others)} other files or folders; they stay")
+        yield from standing(replaced, len(others), "files or folders")
 
     def journal(self) -> Store:
         """Return the place of the journals: `_dmengine/` in the target folder."""
@@ -207,7 +204,8 @@ class S3Files(ObjectFiles):
                 "source and target lie one inside the other", hint="choose another prefix, or the source itself"
             )
         else:
-            findings = replaced({info.name for info in self.objects.objects()}, set(targets(source)))
+            there, ours = {info.name for info in self.objects.objects()}, set(targets(source))
+            findings = tuple(standing(len(there & ours), len(there - ours), "files"))
         return TargetLimits(findings=(*findings, *posture(self._calls, "target"), *open_upload_rules(self._calls)))
 
     def journal(self) -> Store:

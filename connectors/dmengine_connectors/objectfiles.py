@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -37,7 +38,7 @@ from dmengine_connectors.stores.objects import Access, Carried, ObjectInfo, Obje
 Unmatched = Literal["fail", "skip", "copy"]
 
 
-class ObjectFiles:
+class ObjectFiles(ABC):
     """Files of a store. A connector says which store it is, and has the options named here as fields."""
 
     __slots__ = ()
@@ -48,23 +49,23 @@ class ObjectFiles:
     formats: Mapping[str, Format]
 
     @property
+    @abstractmethod
     def location(self) -> str:
         """Where the files lie, as a person would write it."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def objects(self) -> Objects:
         """The store."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def single(self) -> str:
         """The name of the only object that is meant, where the location is one object."""
-        raise NotImplementedError
 
+    @abstractmethod
     def journal(self) -> Store:
         """Return the place of the journals: `_dmengine/` beside the files."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------ what there is
 
@@ -251,14 +252,12 @@ def targets(source: Described) -> list[str]:
     return [info.name for info in source.datasets] + [o.name for o in source.outcomes if o.outcome == "copied"]
 
 
-def replaced(there: set[str], ours: set[str]) -> tuple[Finding, ...]:
-    """Say what a run does to what lies at the target already."""
-    findings = []
-    if there & ours:
-        findings.append(Finding("warning", f"{len(there & ours)} files of the target will be replaced"))
-    if there - ours:
-        findings.append(Finding("warning", f"the target holds {len(there - ours)} other files; they stay"))
-    return tuple(findings)
+def standing(replaced: int, others: int, words: str) -> Iterator[Finding]:
+    """Say what a run does to what lies at the target already, and in which words the others are counted."""
+    if replaced:
+        yield Finding("warning", f"{replaced} files of the target will be replaced")
+    if others:
+        yield Finding("warning", f"the target holds {others} other {words}; they stay")
 
 
 def _plain(stack: ExitStack, file: BinaryIO, name: str, chosen: Format) -> BinaryIO:

@@ -10,15 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from dmengine.errors import PlanError
 from dmengine_connectors.session import SessionFactory
-from dmengine_connectors.session_roles import (
-    DEFAULT_DURATION,
-    DEFAULT_NAME,
-    LONGEST,
-    SHORTEST,
-    Role,
-    check_durations,
-    check_endpoint,
-)
+from dmengine_connectors.session_roles import DEFAULT_DURATION, DEFAULT_NAME, LONGEST, SHORTEST, Role, check_endpoint
 
 _ANY = "arn:aws:iam::000000000000:role/any"
 
@@ -110,13 +102,7 @@ class AwsSession:
                 f"{', '.join(given)} cannot be set on sessions that begin with others",
                 hint="say it where those are named; or leave out `from`, and write all the roles here",
             )
-        check_durations((*base.roles, *roles))
-        for role in roles:
-            base = base.assume(
-                role.arn, external_id=role.external_id, session_name=role.session_name, duration=role.duration,
-                tags=role.tags, policy=role.session_policy, source_identity=role.source_identity,
-            )  # fmt: skip
-        return base
+        return base.through(*roles)
 
 
 def _as_problem(error: PlanError) -> ValueError:

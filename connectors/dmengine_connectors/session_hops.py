@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Final, NoReturn, Protocol, TypeVar
@@ -58,7 +59,7 @@ class Lease:
         raise TypeError("keys of a session do not pickle; a session factory does, without them")
 
 
-class SelfRenewing(Credentials):
+class SelfRenewing(ABC, Credentials):
     """What botocore needs of credentials, all of it asked of `get_frozen_credentials` at each signing."""
 
     method = "dmengine"
@@ -66,17 +67,17 @@ class SelfRenewing(Credentials):
     def __init__(self) -> None:
         self._lock = Lock()
 
+    @abstractmethod
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return keys that are good for now, after renewing them where that is due."""
-        raise NotImplementedError
 
+    @abstractmethod
     def held(self) -> object | None:
         """Return what would be used now, for `drop` to compare with; renews nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drop(self, held: object | None) -> None:
         """Forget the credentials, unless somebody has renewed them since they were `held`."""
-        raise NotImplementedError
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials do not pickle; a session factory does, without them")

@@ -31,24 +31,24 @@ class Folder:
 
     def objects(self, only: str = "") -> Iterator[ObjectInfo]:
         """List files in name order, without what dmengine itself keeps there. Links are named, not followed."""
-        found = sorted(self._walk(Path(self.root)), key=lambda found: found.name)
-        yield from (info for info in found if not only or info.name == only)
+        found = self._walk(Path(self.root), only)
+        yield from sorted(found, key=lambda info: info.name)
 
     def entries(self) -> set[str]:
         """Name what lies directly in the folder, without what dmengine keeps there; nothing if there is no folder."""
         with named("list", self.root):
             return set(os.listdir(self.root)) - {HOME} if os.path.isdir(self.root) else set()
 
-    def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
+    def _walk(self, folder: Path, only: str = "") -> Iterator[ObjectInfo]:
         with named("list", str(folder)):
-            entries = list(os.scandir(folder))
+            entries = [entry for entry in os.scandir(folder) if not only or entry.name == only]
         for entry in entries:
             if folder == Path(self.root) and entry.name == HOME:
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(Path(entry.path))
-            else:
+            if not entry.is_dir(follow_symlinks=False):
                 yield self._info(entry)
+            elif not only:
+                yield from self._walk(Path(entry.path))
 
     def _info(self, entry: os.DirEntry[str]) -> ObjectInfo:
         name = Path(entry.path).relative_to(self.root).as_posix()

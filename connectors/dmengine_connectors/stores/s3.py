@@ -11,11 +11,11 @@ from typing import Any, BinaryIO, Final, cast
 from dmengine.spi import Finding, Leftovers, Part, RunInfo, Sealed
 from dmengine_connectors.stores.objects import ABSENT, HOME, Access, Carried, ObjectInfo, not_at_rest
 from dmengine_connectors.stores.s3_attributes import Attributes, Wanted, creation, read_attributes
-from dmengine_connectors.stores.s3_calls import Calls, RefusedError, date_of, pages
+from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, date_of, pages
 from dmengine_connectors.stores.s3_publish import complete_all, notes_of
 from dmengine_connectors.stores.s3_read import RangedFile, Ranges, open_object, pin_of, split_pin
 from dmengine_connectors.stores.s3_upload import SealedUpload
-from dmengine_connectors.stores.s3_uploads import AT_ONCE, RUN, Uploads, completing, note_completing
+from dmengine_connectors.stores.s3_uploads import RUN, Uploads, completing, note_completing
 from dmengine_connectors.stores.s3_versions import delete_old
 
 TARGET: Final = "s3-target"

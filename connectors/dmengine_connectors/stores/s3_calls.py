@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,31 +13,25 @@ from dmengine.errors import DmengineError, PlanError, StoreError
 from dmengine_connectors.aws_errors import code_of, kind_of, named
 from dmengine_connectors.session import SessionFactory
 
-_PAID: Final = frozenset(
-    {
-        "get_object", "head_object", "put_object", "delete_object", "delete_objects", "list_objects_v2",
-        "list_object_versions", "get_object_tagging", "create_multipart_upload", "upload_part",
-        "complete_multipart_upload", "abort_multipart_upload", "list_multipart_uploads",
-    }
-)  # fmt: skip
-"""The operations that take `RequestPayer`."""
-_VERBS: Final = {
-    "get_object": "read", "head_object": "look at", "put_object": "write", "delete_object": "delete",
-    "delete_objects": "delete notes in",
-    "get_object_tagging": "read the tags of", "create_multipart_upload": "write", "upload_part": "write",
-    "complete_multipart_upload": "publish", "abort_multipart_upload": "abort the upload of",
-    "list_objects_v2": "list", "list_object_versions": "list the versions of",
-    "list_multipart_uploads": "list the uploads of",
-}  # fmt: skip
-_RIGHTS: Final = {
-    "list_objects_v2": "s3:ListBucket", "list_object_versions": "s3:ListBucketVersions",
-    "list_multipart_uploads": "s3:ListBucketMultipartUploads", "get_object": "s3:GetObject",
-    "head_object": "s3:GetObject", "put_object": "s3:PutObject", "create_multipart_upload": "s3:PutObject",
-    "upload_part": "s3:PutObject", "complete_multipart_upload": "s3:PutObject", "delete_object": "s3:DeleteObject",
-    "delete_objects": "s3:DeleteObject",
-    "abort_multipart_upload": "s3:AbortMultipartUpload", "get_object_tagging": "s3:GetObjectTagging",
-}  # fmt: skip
-"""What a policy calls them: few actions have the name of their call."""
+AT_ONCE: Final = 16
+"""How many calls on a bucket are worth making at the same time."""
+_LONGEST_PAUSE: Final = 5.0
+_OPERATIONS: Final = {
+    "get_object": ("read", "s3:GetObject"),
+    "head_object": ("look at", "s3:GetObject"),
+    "get_object_tagging": ("read the tags of", "s3:GetObjectTagging"),
+    "put_object": ("write", "s3:PutObject"),
+    "create_multipart_upload": ("write", "s3:PutObject"),
+    "upload_part": ("write", "s3:PutObject"),
+    "complete_multipart_upload": ("publish", "s3:PutObject"),
+    "abort_multipart_upload": ("abort the upload of", "s3:AbortMultipartUpload"),
+    "delete_object": ("delete", "s3:DeleteObject"),
+    "delete_objects": ("delete notes in", "s3:DeleteObject"),
+    "list_objects_v2": ("list", "s3:ListBucket"),
+    "list_object_versions": ("list the versions of", "s3:ListBucketVersions"),
+    "list_multipart_uploads": ("list the uploads of", "s3:ListBucketMultipartUploads"),
+}
+"""The operations on objects, which take `RequestPayer`: our word for each, and what policies call it."""
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
@@ -80,7 +76,7 @@ class Calls:
         parameters |= {"Bucket": self.bucket}
         if self.owner:
             parameters |= {"ExpectedBucketOwner": self.owner}
-        if self.requester_pays and operation in _PAID:
+        if self.requester_pays and operation in _OPERATIONS:
             parameters |= {"RequestPayer": "requester"}
         try:
             client = self.session.client("s3")
@@ -91,10 +87,10 @@ class Calls:
         raise problem
 
     def _refused(self, error: Exception, operation: str, parameters: dict[str, Any]) -> DmengineError:
-        verb = _VERBS.get(operation, "use")
+        verb, _ = _OPERATIONS.get(operation, ("use", ""))
         place = self.url(parameters.get("Key", parameters.get("Prefix", "")))
-        call = "".join(word.capitalize() for word in operation.split("_"))
-        told = named(error, call=call, what=f"cannot {verb} {place}", hint=self._hint(error, operation, parameters))
+        hint = self._hint(error, operation, parameters)
+        told = named(error, call=call_name(operation), what=f"cannot {verb} {place}", hint=hint)
         hint = told.hint
         if self.owner and kind_of(error) == "denied":
             hint += f"; the bucket must also be owned by account {self.owner} (expected_owner)"
@@ -109,9 +105,9 @@ class Calls:
         region = _headers(getattr(error, "response", None) or {}).get("x-amz-bucket-region", "")
         if kind == "region" and _REGION.fullmatch(region):
             return f'the bucket is in {region}: SessionFactory(region="{region}"), in a job file region: {region}'
-        if kind != "denied" or operation not in _RIGHTS:
+        if kind != "denied" or operation not in _OPERATIONS:
             return ""
-        right = _RIGHTS[operation] + (" and s3:PutObjectTagging" if "Tagging" in parameters else "")
+        right = _OPERATIONS[operation][1] + (" and s3:PutObjectTagging" if "Tagging" in parameters else "")
         who = self.session.roles[-1].arn if self.session.roles else "whoever calls"
         hint = f"allow {right} to {who}, in its policy and, across accounts, in the bucket's"
         if "PutObject" in right:
@@ -123,6 +119,20 @@ class Calls:
     def url(self, key: str) -> str:
         """Write an object's key as a person would."""
         return f"s3://{self.bucket}/{key}"
+
+
+def call_name(operation: str) -> str:
+    """Return what S3's documentation calls an operation of boto3's.
+
+    >>> call_name("list_objects_v2")
+    'ListObjectsV2'
+    """
+    return "".join(word.capitalize() for word in operation.split("_"))
+
+
+def wait(tries: int) -> None:
+    """Wait before one more try, longer after each, with full jitter."""
+    time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**tries)))  # noqa: S311  # jitter
 
 
 def date_of(answer: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import InstanceOf
 
 from dmengine_connectors.session import SessionFactory
-from dmengine_connectors.stores.s3_calls import Calls, RefusedError, pages, split_url
+from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, pages, split_url
 from dmengine_connectors.stores.s3_read import open_object
 
 _TRIES: Final = 20
@@ -49,7 +49,7 @@ class S3Store:
     @property
     def at_once(self) -> int:
         """Many: a bucket answers many questions in the time of one."""
-        return 16
+        return AT_ONCE
 
     def names(self, prefix: str = "") -> list[str]:
         """List the objects below a prefix, sorted."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from dmengine.spi import Finding
-from dmengine_connectors.stores.s3_calls import Calls, RefusedError
+from dmengine_connectors.stores.s3_calls import Calls, RefusedError, call_name
 
 Side = Literal["source", "target"]
 
@@ -66,8 +66,7 @@ class _Findings:
             if error.code == "NoSuchBucket":
                 raise
             if error.code not in _NOT_SET:
-                call = "".join(word.capitalize() for word in operation.split("_"))
-                self._unknown.append(f"{call}: {error.code}")
+                self._unknown.append(f"{call_name(operation)}: {error.code}")
         return {}
 
     def _refusal(self, why: str) -> Finding:

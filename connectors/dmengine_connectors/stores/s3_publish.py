@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,10 +12,9 @@ from typing import Any, Final, cast
 from dmengine.errors import RunError, StoreError
 from dmengine.spi import Sealed
 from dmengine_connectors.stores.objects import ABSENT, gone
-from dmengine_connectors.stores.s3_calls import Calls, RefusedError
+from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, wait
 from dmengine_connectors.stores.s3_read import pin_of, split_pin
 from dmengine_connectors.stores.s3_upload import PartSent, SealedUpload, composite_checksum, composite_etag
-from dmengine_connectors.stores.s3_uploads import AT_ONCE
 
 _TRIES: Final = 10
 _EMPTY: Final = "EmptyAnswer"
@@ -84,7 +81,7 @@ class Completion:
                 return ""
             if found is None:
                 replaces = ABSENT
-            time.sleep(random.uniform(0, min(5.0, 0.05 * 2**tries)))  # noqa: S311  # jitter
+            wait(tries)
         raise StoreError(f"S3 cannot complete {self.calls.url(self.key)}, and does not say why", hint="resume the run")
 
     def _completed(self, replaces: str) -> str | RefusedError:

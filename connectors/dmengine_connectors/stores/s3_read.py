@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import random
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,14 +13,13 @@ from typing import Any, Final
 
 from dmengine.errors import DmengineError, InputError, StoreError
 from dmengine_connectors.stores.objects import Access, not_at_rest
-from dmengine_connectors.stores.s3_calls import Calls, RefusedError
+from dmengine_connectors.stores.s3_calls import Calls, RefusedError, wait
 from dmengine_connectors.stores.s3_sums import Expected, algorithm, expected
 
 MIB: Final = 1 << 20
 TRIES: Final = 10
 Block = bytes | memoryview
 _CHUNK: Final = MIB
-_LONGEST_PAUSE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +172,7 @@ class Ranges:
                 hint="check the network, then run again; what is sealed is not done again",
             )
         if tries:
-            time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**tries)))  # noqa: S311  # jitter
+            wait(tries)
         return tries + 1
 
     def _part(

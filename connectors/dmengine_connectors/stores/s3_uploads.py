@@ -14,11 +14,10 @@ from typing import Any, Final
 
 from dmengine.errors import RunError
 from dmengine.spi import Leftovers, RunInfo
-from dmengine_connectors.stores.s3_calls import Calls, RefusedError, pages
+from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, pages
 
 RUN: Final = ""
 """The part under which notes of the whole run are kept."""
-AT_ONCE: Final = 16
 LIFECYCLE_RULE: Final = {
     "ID": "abort-open-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
     "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},

@@ -8,8 +8,7 @@ from typing import Literal
 
 from dmengine.errors import PlanError
 from dmengine.spi import Finding
-from dmengine_connectors.stores.s3_calls import Calls, RefusedError, pages
-from dmengine_connectors.stores.s3_uploads import AT_ONCE
+from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, pages
 
 OldVersions = Literal["delete"] | Mapping[str, str] | None
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
-from benchmarks.contenders import KEY
+from benchmarks.contenders import KEY, rules
 from benchmarks.machine import peak_mb
 
 SOURCE, TARGET = "source", "target"
@@ -35,22 +35,10 @@ def dmengine(endpoint: str, at_once: int) -> None:
     """A whole run: plan, journal, read, mask, seal, commit, publish, clean up."""
     import dmengine as dm
     from dmengine.connectors import S3Files
-    from dmengine.maskers import Email, FirstName, Fpe, LastName, Lookup
 
-    rules = dm.Ruleset(
-        [
-            dm.Rule("first_name", FirstName()),
-            dm.Rule("last_name", LastName()),
-            dm.Rule("email", Email()),
-            dm.Rule(["phone", "card"], Fpe()),
-            dm.Rule("street", Lookup("street")),
-            dm.Rule("city", Lookup("city")),
-            dm.keep("id", "amount", "created", because="no meaning outside"),
-        ]
-    )
     calls = session(endpoint)
     dm.run(
-        S3Files(f"s3://{SOURCE}/", session=calls), S3Files(f"s3://{TARGET}/", session=calls), rules,
+        S3Files(f"s3://{SOURCE}/", session=calls), S3Files(f"s3://{TARGET}/", session=calls), rules(),
         dm.Key.from_bytes(bytes.fromhex(KEY)), workers=at_once, progress=False,
     )  # fmt: skip
 

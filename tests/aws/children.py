@@ -1,14 +1,11 @@
-"""A process that has everything imported, and forks a child for each job on buckets: it is killed, others go on."""
+"""The process of the tests on buckets: each of its children does one job; it is killed, and others go on."""
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
-import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +15,10 @@ import dmengine
 from dmengine.connectors import LocalFiles, S3Files, SessionFactory
 from tests.aws.lab import BUCKET_B, BUCKET_C, CloudJob
 from tests.aws.standins.world import EXTERNAL_ID, REGION, ROLE_B, ROLE_C
-from tests.crash.samples import CANARY, KEYS, RULES, make_source
+from tests.crash.samples import KEYS, RULES, make_source
+from tests.crash.serving import serve, told
 
 PATIENCE = 300  # seconds; a child that hangs prints where, and ends
-
-
-def serve() -> None:
-    """Read `start RESULT JOB` and `wait PID` from standard input, and answer each with one line."""
-    _warm_up()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        command, _, rest = line.rstrip("\n").partition(" ")
-        if command == "wait":
-            print(os.waitstatus_to_exitcode(os.waitpid(int(rest), 0)[1]), flush=True)
-            continue
-        result, _, job = rest.partition(" ")
-        if pid := os.fork():
-            print(pid, flush=True)
-        else:
-            _child(CloudJob(**json.loads(job)), Path(result))
 
 
 def _warm_up() -> None:
@@ -52,10 +34,7 @@ def _warm_up() -> None:
     factory.client("sts")
 
 
-def _child(job: CloudJob, result: Path) -> None:
-    faulthandler.dump_traceback_later(PATIENCE, exit=True)
-    os.close(0)
-    os.dup2(2, 1)
+def _outcome(line: str, result: Path) -> dict[str, Any]:
     disk = result.with_suffix(".disk")
     disk.mkdir()
     os.chdir(disk)
@@ -63,25 +42,7 @@ def _child(job: CloudJob, result: Path) -> None:
     os.environ |= {"HOME": str(disk), "TMPDIR": str(disk)}
     asleep = time.sleep
     time.sleep = lambda seconds: asleep(min(float(seconds), 0.005))  # pauses between attempts are not what is tested
-    try:
-        outcome = _outcome(job)
-        whole = result.with_suffix(".part")
-        whole.write_text(json.dumps(outcome))
-        whole.rename(result)
-    except BaseException:  # noqa: BLE001  # a forked child must never go on as the server
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
-def _outcome(job: CloudJob) -> dict[str, Any]:
-    found: dict[str, Any] = {"error": "", "message": "", "leaks": False}
-    try:
-        found["value"] = _call(job)
-    except BaseException as error:  # noqa: BLE001  # told to the test, whatever it is
-        text = "".join(traceback.format_exception(error))
-        found |= {"error": type(error).__name__, "message": str(error), "leaks": CANARY in text, "traceback": text}
-    return found
+    return told(lambda: _call(CloudJob(**json.loads(line))))
 
 
 def _call(job: CloudJob) -> Any:
@@ -102,4 +63,4 @@ def _call(job: CloudJob) -> Any:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(_warm_up, _outcome, PATIENCE)

@@ -9,12 +9,14 @@ from typing import Any, get_args
 
 import pytest
 
+from dmengine.connectors import S3Files, SessionFactory
 from tests.aws.fake_sts import BASE_KEY, SECRETS, FakeSts, serving
 from tests.aws.lab import CloudLab, Plays, Scene, play
-from tests.aws.standins.accounts import ACCOUNT_B
+from tests.aws.s3_lab import SOURCE, TARGET, session_of_a
+from tests.aws.standins.accounts import ACCOUNT_B, ACCOUNT_C
 from tests.aws.standins.server import Moto
 from tests.aws.standins.trying import BODY, BUCKET
-from tests.aws.standins.world import EXTERNAL_ID, ROLE_B, World
+from tests.aws.standins.world import EXTERNAL_ID, ROLE_B, ROLE_C, World
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +56,32 @@ def s3(world: World) -> Any:
     client = world.client("s3", world.assume(ROLE_B, ExternalId=EXTERNAL_ID))
     client.put_object(Bucket=BUCKET, Key="object", Body=BODY)
     return client
+
+
+@pytest.fixture
+def a(world: World) -> SessionFactory:
+    """Return the session of account A, with nothing assumed yet, and make the buckets of B and C."""
+    world.make_bucket(ACCOUNT_B, SOURCE)
+    world.make_bucket(ACCOUNT_C, TARGET)
+    return session_of_a(world)
+
+
+@pytest.fixture
+def source(a: SessionFactory) -> S3Files:
+    """Return the objects of B below `in/`, by way of its role."""
+    return S3Files(f"s3://{SOURCE}/in/", session=a.assume(ROLE_B, external_id=EXTERNAL_ID))
+
+
+@pytest.fixture
+def target(a: SessionFactory) -> S3Files:
+    """Return the objects of C below `out/`, by way of its role."""
+    return S3Files(f"s3://{TARGET}/out/", session=a.assume(ROLE_C))
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait before trying again."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +18,7 @@ from tests.aws.standins.contents import Contents, Stored, objects
 from tests.aws.standins.faults import Kill
 from tests.aws.standins.server import Moto
 from tests.aws.standins.world import BASE, REGION, World
-from tests.crash.lab import COMMIT, MANIFEST, ROOT, RUN, Lab, Outcome
+from tests.crash.lab import COMMIT, MANIFEST, RUN, Lab, Outcome
 from tests.crash.samples import CANARY, make_source
 from tests.crash.server import Job
 
@@ -52,16 +49,9 @@ class CloudLab(Lab):
     """Starts such jobs in processes of their own, each with a disk of its own."""
 
     def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
-        self._count = 0
         keys = dict(zip(_KEYS, BASE.values(), strict=True))
         keys |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_REGION": REGION}
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.aws.children"], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=os.environ | keys | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        assert self._answer() == "ready"
+        super().__init__(scratch, "tests.aws.children", keys)
 
 
 class Stage:

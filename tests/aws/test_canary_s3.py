@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +44,6 @@ def scene(world: World, monkeypatch: pytest.MonkeyPatch) -> Scene:
     for name, value in zip(names, values, strict=True):
         monkeypatch.setenv(name, value)
     return Scene(world)
-
-
-@pytest.fixture
-def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the temp files of this process and its workers where they can be searched."""
-    folder = tmp_path / "temp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return folder
 
 
 @pytest.fixture

@@ -66,12 +66,6 @@ def bucket(world: World, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return Bucket(Calls(session_of_a(world).assume(ROLE_B, external_id=EXTERNAL_ID), BUCKET, ACCOUNT_B), "")
 
 
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait before trying again."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-
-
 def put(world: World, body: bytes, **more: Any) -> str:
     """Put an object, and return its pin."""
     return pin_of(world.truth(ACCOUNT_B).put_object(Bucket=BUCKET, Key="a", Body=body, **more)["ETag"], len(body))

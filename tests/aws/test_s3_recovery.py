@@ -11,59 +11,27 @@ from typing import Any
 import pytest
 
 import dmengine as dm
-from dmengine.connectors import S3Files, S3Store, SessionFactory
+from dmengine.connectors import S3Files, S3Store
 from dmengine.errors import InputError, RunError, StoreError
 from dmengine.journal import Journal, unfinished
-from dmengine.maskers import Email, Redact
+from dmengine.maskers import Redact
 from dmengine.spi import GoneError
 from tests.aws.lab import BUCKET_B, BUCKET_C, CloudLab, Scene, Stage
-from tests.aws.s3_lab import session_of_a
+from tests.aws.s3_lab import PEOPLE, RULES, SOURCE, TARGET, target_now
 from tests.aws.standins.accounts import ACCOUNT_B, ACCOUNT_C, DOCUMENTED_RIGHTS
 from tests.aws.standins.calls import Call
-from tests.aws.standins.contents import Contents, objects
 from tests.aws.standins.faults import Fates, Fault, Kill
 from tests.aws.standins.server import Moto
-from tests.aws.standins.world import EXTERNAL_ID, ROLE_B, ROLE_C, World
+from tests.aws.standins.world import World
 from tests.crash.lab import PROVE
 
-SOURCE, TARGET = "source-of-b", "target-of-c"
-RULES = dm.Ruleset([dm.Rule("email", Email(), domain="person.email"), dm.keep("id", because="surrogate key")])
-PEOPLE = b"id,email\n007,ann@x.org\n008,bob@x.org\n"
 BROKEN = b"id,email\n1\n"
 RUN = "20260101T000000-abcdef"
-
-
-@pytest.fixture
-def a(world: World) -> SessionFactory:
-    """Return the session of account A, and make the buckets of B and C."""
-    world.make_bucket(ACCOUNT_B, SOURCE)
-    world.make_bucket(ACCOUNT_C, TARGET)
-    return session_of_a(world)
-
-
-@pytest.fixture
-def source(a: SessionFactory) -> S3Files:
-    return S3Files(f"s3://{SOURCE}/in/", session=a.assume(ROLE_B, external_id=EXTERNAL_ID))
-
-
-@pytest.fixture
-def target(a: SessionFactory) -> S3Files:
-    return S3Files(f"s3://{TARGET}/out/", session=a.assume(ROLE_C))
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait before trying again."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
 def put(world: World, **objects: bytes) -> None:
     for name, body in objects.items():
         world.truth(ACCOUNT_B).put_object(Bucket=SOURCE, Key=f"in/{name}.csv", Body=body)
-
-
-def target_now(world: World) -> Contents:
-    return objects(world.truth(ACCOUNT_C), TARGET)
 
 
 def bodies(world: World) -> dict[str, bytes]:

@@ -32,12 +32,6 @@ def store(world: World, session: SessionFactory) -> S3Store:
     return S3Store(f"s3://{BUCKET}/out/_dmengine/", session)
 
 
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait before trying again."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-
-
 def test_an_object_is_created_once(store: S3Store) -> None:
     """A second `create` of the same name changes nothing and says so."""
     answers = store.create("run/a.json", b"1"), store.create("run/a.json", b"2")

@@ -130,7 +130,7 @@ def test_the_two_paths_agree(radix: int, length: int) -> None:
 def test_a_few_long_rows_give_what_many_give(radix: int, length: int) -> None:
     """A text is the same whether it is enciphered alone, by Python's integers, or in a column, by numpy."""
     rows = 5 * length
-    digits = np.random.default_rng(length).integers(0, radix, (rows, length), dtype=numeral_type(radix))
+    digits = random_digits(radix, rows, length)
     together, alone, back = np.empty_like(digits), np.empty_like(digits[:3]), np.empty_like(digits[:3])
 
     Wide(KEY, radix, b"tweak", length, rows).apply(digits, together)

@@ -20,6 +20,7 @@ QUICK: Final[dict[str, list[str]]] = {
     "jsonl": ["--rows", "5000", "--rounds", "1"],
     "end_to_end": ["--quick"],
     "memory": ["--quick"],
+    "s3": ["--quick"],
 }
 """Every benchmark, with what makes it short."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from dmengine import frames, planview, previewing, registry, running
+from dmengine import frames, planview, previewing, recovery, registry, running
 from dmengine.columns import masked_columns
 from dmengine.counts import Counts
 from dmengine.decisions import Rulebook
 from dmengine.engine import Batch, Engine
-from dmengine.errors import DmengineError, KeyringError, RunError, shielded
+from dmengine.errors import DmengineError, KeyringError, PlanError, RunError, shielded
 from dmengine.executors import ExecutorChoice
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key, hold
@@ -24,6 +25,7 @@ from dmengine.planning import Plan, make_plan, plan_part
 from dmengine.records import TableRecords
 from dmengine.report import Report
 from dmengine.rules import Ruleset
+from dmengine.sealing import Settings
 from dmengine.spi import Described, Finding, Sink, Source, Store
 from dmengine.unmasking import way_back
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 Rules = Ruleset | str | Path
 _SAMPLED = 1000
+_STORES = "dmengine.stores"
 
 
 def run(
@@ -60,7 +63,8 @@ def run(
         resume: "auto" takes up an unfinished run of the same source, target, ruleset and key.
         on_failure: "keep" leaves sealed parts for `resume` when the run fails; "discard" leaves nothing.
         remask: Mask objects in place that an earlier run has masked already.
-        journal: A folder for the journal; None: `_dmengine/` beside the target.
+        journal: Where the journal goes: a folder, an `s3://bucket/prefix/` (written with the target's session), or a
+            store; None: `_dmengine/` beside the target.
         progress: Show a progress bar; None: on a terminal or in a notebook.
 
     Raises:
@@ -68,7 +72,7 @@ def run(
         DmengineError: anything else that stopped the run; the message says what, where, and what to do.
     """
     rules = as_ruleset(ruleset)
-    settings = running.Settings(workers, executor, resume, on_failure, remask, _store(journal), progress)
+    settings = Settings(workers, executor, resume, on_failure, remask, journal_at(journal, target), progress)
     described, plan = _planned(source, target, rules, _checked(key), scan=False)
     return running.start(source, target, rules, key, settings, described, plan).go()
 
@@ -107,28 +111,30 @@ def resume(
 ) -> Report:
     """Finish a run that was killed or that failed with `on_failure="keep"`: only what is left is done.
 
-    A run that had committed is rolled forward; it needs nothing but the target.
+    A run that had committed is rolled forward; it needs nothing but the target, unless sealed parts are gone: these
+    are masked again.
 
     Raises:
         RunError: there is no such run, or source, ruleset or key are not what they were.
     """
     rules = as_ruleset(ruleset)
-    store = _store(journal) or target.journal()
-    found = _pick(store, run_id)
+    store = journal_at(journal, target) or target.journal()
+    found = _pick(store, run_id, recovery.clear_unbegun(store, target))
     if (manifest := found.finished()) is not None:
         found.forget(keep="manifest.json")
         return Report.from_dict(manifest)
     if found.committed() is not None:
-        return running.roll_forward(source, target, rules, found)
+        settings = Settings(workers, executor, progress=progress)
+        return recovery.roll_forward(source, target, rules, found, _checked(key), settings)
     described, made = _planned(source, target, rules, _checked(key), scan=False)
     identity = running.identify(described, target, rules, key)
-    changed = running.differences(found.identity() or {}, identity)
+    changed = recovery.differences(found.identity() or {}, identity)
     if changed:
         raise RunError(
             f"run {found.run_id} cannot go on: {', '.join(changed)} changed since it began",
             hint="put back what changed, or discard it (`dmengine clean`) and run anew",
         )
-    settings = running.Settings(workers, executor, "auto", on_failure, False, store, progress)
+    settings = Settings(workers, executor, "auto", on_failure, False, store, progress)
     return running.Run(source, target, rules, key, settings, described, made, found).go()
 
 
@@ -147,15 +153,16 @@ def clean(
     Raises:
         RunError: a run is still being driven, or something could not be removed (it is named).
     """
-    store = _store(journal) or target.journal()
+    store = journal_at(journal, target) or target.journal()
     chosen = [_pick(store, run_id)] if run_id else unfinished(store)
     for found in chosen:
         if found.finished() is not None:
             found.forget(keep="manifest.json")
         elif found.committed() is not None:
-            running.roll_forward(source, target, None, found)
-        elif left := running.discard(source, target, found):
-            raise RunError(f"run {found.run_id} leaves {', '.join(left)}", hint="remove them by hand, then clean again")
+            recovery.roll_forward(source, target, None, found)
+        elif (left := recovery.discard(source, target, found)).names:
+            hint = "remove them by hand" + ("; the run itself has ended" if left.denied else ", then clean again")
+            raise RunError(f"run {found.run_id} leaves {', '.join(left.names)}", hint=hint)
     return tuple(found.run_id for found in chosen)
 
 
@@ -250,17 +257,39 @@ def _checked(key: Key) -> Key:
     return key
 
 
-def _store(journal: str | Path | Store | None) -> Store | None:
+def journal_at(journal: str | Path | Store | None, target: Sink) -> Store | None:
+    """Return the store that `journal=` means; one that is named by its URL is called with the target's session.
+
+    >>> from dmengine.connectors import LocalFiles
+    >>> journal_at("journals", LocalFiles("out"))
+    LocalStore(root='journals')
+
+    Raises:
+        PluginError: no installed store is named by such a URL.
+        PlanError: it is not a whole URL.
+    """
     if journal is None or not isinstance(journal, (str, Path)):
         return journal
-    store: Store = registry.load("dmengine.stores", "file")(str(journal))
+    text = str(journal)
+    scheme, colon, rest = text.partition(":") if isinstance(journal, str) else ("", "", "")
+    if not rest.startswith("//") and colon and scheme in registry.names(_STORES):
+        raise PlanError(f"journal={text} is neither a folder nor a URL", hint=f"write {scheme}://..., or ./{text}")
+    if not rest.startswith("//"):
+        scheme = "file"
+    cls = registry.load(_STORES, scheme)
+    takes_session = "session" in getattr(cls, "__dataclass_fields__", ())
+    given = {"session": getattr(target, "session", None)} if takes_session else {}
+    store: Store = cls(text.removeprefix("file://"), **given)
     return store
 
 
-def _pick(store: Store, run_id: str | None) -> Journal:
+def _pick(store: Store, run_id: str | None, never_begun: Sequence[str] = ()) -> Journal:
     runs = unfinished(store)
     if run_id is not None:
         runs = [found for found in runs if found.run_id == run_id]
+    if not runs and (killed := [run for run in never_begun if run_id in (None, run)]):
+        what = f"run {killed[0]} was killed before it had begun, and has left nothing to resume"
+        raise RunError(what, hint="start it with `run` (`dmengine mask`)")
     if not runs:
         what = f"no unfinished run {run_id}" if run_id else "no unfinished run"
         raise RunError(f"there is {what} at {store.location}", hint="start it with `run` (`dmengine mask`)")

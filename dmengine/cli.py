@@ -46,11 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _log_to(options.log):
             return command(options)
     except DmengineError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"{_kind(error)}: {error}", file=sys.stderr)
         return REFUSED if isinstance(error, _REFUSALS) else FAILED
     except KeyboardInterrupt:
         print(_INTERRUPTED, file=sys.stderr)
         return INTERRUPTED
+
+
+def _kind(error: DmengineError) -> str:
+    """Return the name that docs/errors.md knows an error by; a connector's own kinds are children of those."""
+    return next(cls.__name__ for cls in type(error).__mro__ if cls.__module__ == DmengineError.__module__)
 
 
 def _parser() -> argparse.ArgumentParser:

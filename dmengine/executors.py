@@ -90,9 +90,15 @@ def _end_with_parent() -> None:
 
 
 def run_parts(
-    executor: Executor, work: Callable[[T], R], tasks: Iterable[T], *, ahead: int, done: Callable[[R], None]
+    executor: Executor,
+    work: Callable[[T], R],
+    tasks: Iterable[T],
+    *,
+    ahead: int,
+    done: Callable[[R], None],
+    stop: Callable[[], None],
 ) -> None:
-    """Run tasks with at most `ahead` under way; stop handing out at the first failure, and raise it.
+    """Run tasks with at most `ahead` under way; at the first failure stop handing out, call `stop`, and raise it.
 
     Tasks that are under way are waited for, so that nothing still writes when the failure is dealt with.
     """
@@ -112,6 +118,9 @@ def run_parts(
             waiting.popleft()
     except BrokenExecutor:
         broken = True
+    except BaseException:
+        stop()
+        raise
     finally:
         for future in waiting:
             if not future.cancel():

@@ -1,7 +1,8 @@
 """FF1 over long texts, whose halves are too large for a machine word.
 
 A half is a list of limbs: numbers below radix^k, the largest power within 2^32, least significant first, each a
-column over all rows. A sum or a change of base goes limb by limb with a carry, for all rows at once.
+column over all rows. A sum or a change of base goes limb by limb with a carry, for all rows at once. Where there are
+more limbs than that pays for, Python's own large integers change the base, row by row.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ Limbs: TypeAlias = list[Words]
 
 _WORD = np.uint64(32)
 _LOW = np.uint64(0xFFFF_FFFF)
+_ROWS_PER_LIMB = 5  # measured: with fewer rows for each limb, numpy's calls cost more than Python's integers
 
 
 class Wide:
@@ -70,8 +72,10 @@ class _Round:
         self._aes = AesBlocks(key, rows)
 
     def of(self, number: int, half: Limbs, bases: list[int]) -> Limbs:
-        digest = self._digest(number, _words_of(half, self._base, -(-self._frame.number_bytes // 4)))
-        return _limbs_of(digest.view(">u4").astype(np.uint64), bases)
+        by_row = len(half[0]) < _ROWS_PER_LIMB * len(half)
+        to_words, to_limbs = (_words_by_row, _limbs_by_row) if by_row else (_words_of, _limbs_of)
+        digest = self._digest(number, to_words(half, self._base, -(-self._frame.number_bytes // 4)))
+        return to_limbs(digest.view(">u4").astype(np.uint64), bases)
 
     def _digest(self, number: int, words: Words) -> Numerals:
         """Step 6.ii to 6.iv of SP 800-38G, algorithm 7: the bytes S."""
@@ -129,6 +133,27 @@ def _limbs_of(words: Words, bases: list[int]) -> Limbs:
             carry = grown // np.uint64(base)
             np.subtract(grown, carry * np.uint64(base), out=limb)
     return limbs
+
+
+def _words_by_row(half: Limbs, base: int, count: int) -> Words:
+    """Do what `_words_of` does."""
+    words = bytearray()
+    for row in np.stack(half[::-1], axis=1).tolist():
+        number = 0
+        for limb in row:
+            number = number * base + limb
+        words += number.to_bytes(4 * count, "big")
+    return np.frombuffer(words, ">u4").astype(np.uint64).reshape(-1, count)
+
+
+def _limbs_by_row(words: Words, bases: list[int]) -> Limbs:
+    """Do what `_limbs_of` does."""
+    limbs = np.empty((len(bases), words.shape[0]), dtype=np.uint64)
+    for row, body in enumerate(words.astype(">u4")):
+        number = int.from_bytes(body.tobytes(), "big")
+        for position, base in enumerate(bases):
+            number, limbs[position, row] = divmod(number, base)
+    return list(limbs)
 
 
 def _added(left: Limbs, right: Limbs, bases: list[int]) -> Limbs:

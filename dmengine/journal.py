@@ -9,8 +9,10 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from dmengine.errors import RunError
@@ -65,6 +67,31 @@ class Journal:
         body = self.store.read(self._name(_note_name(part, key)))
         return None if body is None else body.decode()
 
+    def note_anew(self, part: str, key: str, value: str) -> None:
+        """Write a note that counts in place of the ones of its name: beside them, because no note ever changes."""
+        for number in count(2):
+            name = self._name(_note_name(part, key, number))
+            if self.store.create(name, value.encode()):
+                return
+
+    def newest(self, key: str, parts: Sequence[str]) -> dict[str, str]:
+        """Read the note of many parts that counts, where there is one: listed once, then several read at a time."""
+        there = set(self.store.names(self._name("parts/")))
+
+        def name_of(part: str) -> str | None:
+            found = None
+            for number in count(1):
+                name = self._name(_note_name(part, key, number))
+                if name not in there:
+                    return found
+                found = name
+            return found
+
+        names = {part: name for part in parts if (name := name_of(part)) is not None}
+        with ThreadPoolExecutor(self.store.at_once, thread_name_prefix="dmengine-notes") as pool:
+            bodies = pool.map(self.store.read, names.values())
+            return {part: body.decode() for part, body in zip(names, bodies, strict=True) if body is not None}
+
     def commit(self, summary: Mapping[str, Any]) -> None:
         """Write COMMIT: from here on the run only rolls forward."""
         self._create(COMMIT, dict(summary))
@@ -85,14 +112,15 @@ class Journal:
     def forget(self, *, keep: str = "") -> None:
         """Drop the notes: the run's first note late, so that a crash before is seen as this run's; the lock last."""
         names = [n for n in self.store.names(f"{self.run_id}/") if not keep or n != self._name(keep)]
-        for name in sorted(names, key=lambda n: (n.startswith(self._name(_OWNER)), n.endswith("/" + RUN))):
-            self.store.delete(name)
+        last = [n for n in names if n.startswith(self._name(_OWNER))]
+        late = [n for n in names if n == self._name(RUN)]
+        self.store.delete(*(n for n in names if n not in {*late, *last}))
+        self.store.delete(*late)
+        self.store.delete(*last)
 
     def unseal(self) -> None:
         """Drop the notes of sealed parts, before the parts: a crash between must not leave notes of nothing."""
-        for name in self.store.names(f"{self.run_id}/parts/"):
-            if name.endswith(".sealed.json"):
-                self.store.delete(name)
+        self.store.delete(*(n for n in self.store.names(self._name("parts/")) if n.endswith(".sealed.json")))
 
     # ------------------------------------------------------------------------------------------ the owner lock
 
@@ -152,7 +180,7 @@ class Journal:
         return self._owner()[1] in (None, _me())
 
     def _owner(self) -> tuple[int, dict[str, Any] | None]:
-        owners = [n for n in self.store.names(f"{self.run_id}/") if n.startswith(self._name(_OWNER))]
+        owners = self.store.names(self._name(_OWNER))
         if not owners:
             return 0, None
         body = self.store.read(owners[-1])
@@ -183,9 +211,9 @@ def manifests(store: Store) -> list[dict[str, Any]]:
     return [m for run in runs if (m := Journal(store, run).finished()) is not None]
 
 
-def _note_name(part: str, key: str) -> str:
+def _note_name(part: str, key: str, number: int = 1) -> str:
     digest = hashlib.sha256(part.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"parts/{digest[:24]}.{key}.json"
+    return f"parts/{digest[:24]}.{key}{f'-{number}' if number > 1 else ''}.json"
 
 
 def _me() -> dict[str, Any]:

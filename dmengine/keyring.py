@@ -259,12 +259,25 @@ def load_from_file(rest: str) -> bytes:
     content, problem = _read_private(path)
     if problem:
         raise KeyringError(f"the key file {_unless_key(rest)} cannot be used: {problem[0]}", hint=problem[1])
+    return read_key(content, f"the key file {rest}")
+
+
+def read_key(content: bytes, place: str) -> bytes:
+    """Read a key as files and vaults hold it: hex or base64 text, or the bytes themselves. For key sources.
+
+    >>> read_key(b"6f1c29a4d0835be792e14c7ab3f80d56", "the vault")
+    <secret>
+
+    Raises:
+        KeyringError: `place` holds something else.
+    """
+    content = Secret(content)
     decoded = _decoded(content)
     if decoded is not None:
         return decoded
     if MIN_BYTES <= len(content) <= MAX_BYTES and not _is_text(content):
         return content
-    raise _not_a_key(f"the key file {rest}")
+    raise _not_a_key(place)
 
 
 def _read_private(path: str) -> tuple[Secret, tuple[str, str] | None]:

@@ -21,6 +21,7 @@ from dmengine.decisions import (
     works_on_columns,
 )
 from dmengine.errors import DmengineError, PlanError, at
+from dmengine.foldernames import folder_findings
 from dmengine.maskfindings import mask_findings, too_large
 from dmengine.paths import FieldPath
 from dmengine.records import schema_fields, schema_with
@@ -297,6 +298,7 @@ def make_plan(
             with at(part=info.name):
                 plan = plan_part(ruleset, info.name, info.schema, limits.fields)
                 decisions = _decisions(plan, documents.get(info.name, ()))
+                findings += folder_findings(plan.rulebook)
         except DmengineError as error:
             findings.append(_as_finding("error", error))
             continue

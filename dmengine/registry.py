@@ -23,6 +23,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "dmengine.formats": "format",
         "dmengine.keys": "key source",
         "dmengine.stores": "store",
+        "dmengine.sessions": "session",
     }
 )
 """The entry-point groups, with the word that a message uses for a plugin of each."""

@@ -106,29 +106,35 @@ def _paths(fields: Fields) -> tuple[FieldPath, ...]:
     return tuple(FieldPath.parse(one) if isinstance(one, str) else one for one in several)
 
 
+def _all_paths(several: Sequence[Fields]) -> tuple[FieldPath, ...]:
+    return tuple(path for fields in several for path in _paths(fields))
+
+
 @overload
 def keep(*, because: str) -> Keep: ...
 @overload
-def keep(field: str | FieldPath, /, *fields: str | FieldPath, because: str) -> Rule: ...
-def keep(*fields: str | FieldPath, because: str) -> Keep | Rule:
+def keep(fields: Fields, /, *more: Fields, because: str) -> Rule: ...
+def keep(*fields: Fields, because: str) -> Keep | Rule:
     """Keep fields as they are: a decision, with its reason.
 
     >>> keep("id", because="surrogate key").mask
     Keep(because='surrogate key')
+    >>> keep(["id", "at"], because="no meaning outside").fields == keep("id", "at", because="the same").fields
+    True
 
     Returns:
         A rule for the fields named; without fields the bare action, for `otherwise` and `unlisted`.
     """
-    return Rule(fields, Keep(because)) if fields else Keep(because)
+    return Rule(_all_paths(fields), Keep(because)) if fields else Keep(because)
 
 
-def drop(field: str | FieldPath, /, *fields: str | FieldPath) -> Rule:
+def drop(fields: Fields, /, *more: Fields) -> Rule:
     """Leave fields out of the target.
 
     >>> drop("fax").mask
     Drop()
     """
-    return Rule((field, *fields), Drop())
+    return Rule(_all_paths((fields, *more)), Drop())
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -4,52 +4,38 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 from dmengine.counts import Counts
 from dmengine.errors import DmengineError, PlanError, RunError
-from dmengine.executors import ExecutorChoice, default_workers, part_executor, run_parts
 from dmengine.journal import EndedError, Journal, manifests, new_run_id, unfinished
-from dmengine.keyring import Key, KeyReference
+from dmengine.keyring import Key
 from dmengine.logs import event
 from dmengine.planning import Plan, unmatched_findings
-from dmengine.progress import Progress, progress_bar
-from dmengine.report import FieldReport, Output, Report
+from dmengine.recovery import (
+    add_forward_hint,
+    cleaned_up,
+    differences,
+    discard,
+    field_reports,
+    forward_only,
+    output_of,
+    publish,
+    roll_back,
+    tell_left,
+)
+from dmengine.report import Report
 from dmengine.rules import Ruleset
-from dmengine.spi import Described, Finding, Part, Sink, Source, Store
+from dmengine.sealing import Sealing, Settings
+from dmengine.spi import Described, Leftovers, Sink, Source, Store
 from dmengine.versions import version
-from dmengine.working import PartDone, Task, mask_part
+from dmengine.working import PartDone
 
 ALGORITHM = 1
 _STARTS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a run works, beside what it masks.
-
-    Attributes:
-        workers: Parts at once (and, for one part, batches at once); None: one for each processor.
-        executor: "threads", "processes" (one per worker, spawned), or any `concurrent.futures.Executor`.
-        resume: "auto" goes on with an unfinished run of the same source, target, rules and key; None starts anew
-            and refuses while there is one.
-        on_failure: "discard" leaves nothing; "keep" leaves sealed parts for `resume`.
-        remask: Mask objects in place again that an earlier run has masked already.
-        journal: Where the journal lies; None: where the sink says.
-        progress: Show a bar; None: on a terminal or in a notebook.
-    """
-
-    workers: int | None = None
-    executor: ExecutorChoice = "threads"
-    resume: Literal["auto"] | None = "auto"
-    on_failure: Literal["discard", "keep"] = "discard"
-    remask: bool = False
-    journal: Store | None = None
-    progress: bool | None = None
 
 
 @dataclass(slots=True)
@@ -91,7 +77,7 @@ class Run:
             self._deal_with(error)
             raise
         event("committed", run=self.journal.run_id, parts=len(done))
-        with _forward_only():
+        with forward_only():
             return self._finish(done)
 
     @property
@@ -104,39 +90,15 @@ class Run:
         parts = list(self.source.prepare(self.journal))
         if self.described.location == self.sink.location:
             parts = [part for part in parts if part.action != "copy"]  # in place they lie where they belong
-        done = {d.sealed.part: d for part in parts if (d := self._sealed_before(part)) is not None}
-        todo = [part for part in parts if part.id not in done]
-        workers = self.settings.workers if self.settings.workers is not None else default_workers()
-        alone = max(1, workers // max(1, min(len(todo), workers)))
-        with (
-            progress_bar(self.settings.progress) as bar,
-            part_executor(self.settings.executor, workers, self.key) as pool,
-        ):
-            reference = KeyReference.of(self.key)
-            tasks = (
-                Task(self.source, self.sink, self.ruleset, reference, self.journal, part, self.plan.limits, alone)
-                for part in todo
-            )
-            remote = self.settings.executor != "threads"
-            work = mask_part if remote else partial(mask_part, advance=bar.rows)
-
-            def one_done(part: PartDone) -> None:
-                done[part.sealed.part] = part
-                self._show(bar, part, len(parts), remote)
-
-            run_parts(pool, work, tasks, ahead=workers, done=one_done)
+        notes = self.journal.newest("sealed", [part.id for part in parts])
+        done = {part: PartDone.from_json(note) for part, note in notes.items()}
+        done |= self._sealing().seal([part for part in parts if part.id not in done], len(parts))
         return [done[part.id] for part in parts]
 
-    def _sealed_before(self, part: Part) -> PartDone | None:
-        note = self.journal.get(part.id, "sealed")
-        return None if note is None else PartDone.from_json(note)
-
-    def _show(self, bar: Progress, done: PartDone, parts: int, remote: bool) -> None:
-        if remote:
-            bar.rows(done.counts.rows)
-        bar.part(parts)
-        event("sealed", run=self.journal.run_id, part=done.sealed.part, rows=done.sealed.rows,
-              bytes=done.sealed.size, seconds=round(done.seconds, 3))  # fmt: skip
+    def _sealing(self) -> Sealing:
+        return Sealing(
+            self.source, self.sink, self.ruleset, self.key, self.settings, self.journal, self.plan.limits
+        )  # fmt: skip
 
     def _verify(self, done: Iterable[PartDone]) -> None:
         """Check what can only be known when every part is sealed."""
@@ -147,9 +109,8 @@ class Run:
 
     def _finish(self, done: list[PartDone]) -> Report:
         """Publish, clean up and close the journal; after COMMIT this is all that a resumed run does."""
-        self.journal.check_owner(self.epoch)
-        self.sink.publish(self.journal, [d.sealed for d in done])
-        left = (*self.source.cleanup(self.journal).names, *self.sink.cleanup(self.journal).names)
+        done = publish(self.sink, self.journal, self.epoch, done, self._sealing)
+        left = cleaned_up(self.source, self.sink, self.journal).names
         report = self._report(done, left)
         self.journal.finish(report.to_dict())
         event("finished", run=self.journal.run_id, rows=report.rows, leftovers=len(left),
@@ -163,7 +124,7 @@ class Run:
         except DmengineError:
             return
         if committed:
-            _add_forward_hint(error)
+            add_forward_hint(error)
         elif ours and self.settings.on_failure == "discard":
             self._roll_back(error)
 
@@ -171,18 +132,17 @@ class Run:
         """Leave nothing: sealed parts, what the source made, and the journal, in this order."""
         event("rolled back", run=self.journal.run_id, error=type(error).__name__)
         try:
-            left = _discard(self.source, self.sink, self.journal)
+            left = roll_back(self.source, self.sink, self.journal)
         except DmengineError as second:
-            left = (second.message,)
-        if left and isinstance(error, DmengineError):
-            error.hint += f"\n  Left behind: {', '.join(left)}; run `clean` when that can be removed"
+            left = Leftovers((second.message,))
+        tell_left(error, left)
 
     def _report(self, done: list[PartDone], left: tuple[str, ...]) -> Report:
         findings = (*self.plan.findings, *(finding for part in done for finding in part.findings))
         return Report(
             self.journal.run_id, "finished", self.source_location, self.sink.location, self.ruleset.fingerprint,
             self.key.fingerprint, time.perf_counter() - self.started, field_reports(self.ruleset, done),
-            tuple(_output(d) for d in done), self.described.outcomes, findings, left, version(),
+            tuple(map(output_of, done)), self.described.outcomes, findings, left, version(),
         )  # fmt: skip
 
 
@@ -200,7 +160,7 @@ def start(
     store = settings.journal or sink.journal()
     identity = identify(described, sink, ruleset, key)
     for _ in range(_STARTS):
-        found = _unfinished_of(store, identity, settings)
+        found = _unfinished_of(store, sink, identity, settings)
         journal = found or Journal(store, new_run_id())
         if found is None:
             plan.raise_errors()
@@ -243,18 +203,14 @@ def identify(described: Described, sink: Sink, ruleset: Ruleset, key: Key) -> di
     }
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name what differs between a journal's identity and today's."""
-    words = {"listing": "the source's objects", "key": "the key", "ruleset": "the ruleset"}
-    return [words.get(name, f"the {name}") for name in now if then.get(name) != now[name]]
-
-
-def _unfinished_of(store: Store, identity: Mapping[str, Any], settings: Settings) -> Journal | None:
+def _unfinished_of(store: Store, sink: Sink, identity: Mapping[str, Any], settings: Settings) -> Journal | None:
     """Find the run to take up; clear away what never began; refuse while another one is unfinished."""
     for journal in unfinished(store):
         found = journal.identity()
-        if found is None or journal.finished() is not None:
-            journal.forget(keep="manifest.json")  # died before its first note, or after its last
+        if journal.finished() is not None:
+            journal.forget(keep="manifest.json")  # it died after its last note
+        elif found is None:
+            discard(None, sink, journal)  # it died before its first
         elif journal.committed() is not None:
             raise RunError(
                 f"run {journal.run_id} into this target is committed, and not all of it is published",
@@ -301,100 +257,3 @@ class _NoRun:
     def get(self, part: str, key: str) -> str | None:
         """Know nothing."""
         return None
-
-
-def field_reports(ruleset: Ruleset, done: Iterable[PartDone]) -> tuple[FieldReport, ...]:
-    """Add up the counts of all parts, by the dataset of the ruleset and the field."""
-    groups: dict[str, Counts] = {}
-    for part in done:
-        if part.action == "mask":
-            match = next((d.match for d in ruleset.datasets if d.matches(part.dataset)), "*")
-            groups.setdefault(match, Counts()).add([part.counts])
-    return tuple(
-        FieldReport(dataset, path, *counts.actions[path], **asdict(seen))
-        for dataset, counts in groups.items()
-        for path, seen in counts.fields.items()
-    )
-
-
-def _output(done: PartDone) -> Output:
-    sealed = done.sealed
-    return Output(
-        sealed.location, "masked" if done.action == "mask" else "copied", sealed.rows, done.size_in, sealed.size,
-        sealed.checksum, round(done.seconds, 4), sealed.notes.get("pin", ""),
-    )  # fmt: skip
-
-
-# ------------------------------------------------------------------------------------------ resume and clean
-
-
-def roll_forward(source: Source | None, sink: Sink, ruleset: Ruleset | None, journal: Journal) -> Report:
-    """Finish a committed run: publish what is sealed, clean up, write the manifest. No key is needed."""
-    epoch = journal.claim()
-    try:
-        with _forward_only():
-            return _publish(source, sink, ruleset, journal, epoch)
-    finally:
-        journal.release()
-
-
-def _publish(source: Source | None, sink: Sink, ruleset: Ruleset | None, journal: Journal, epoch: int) -> Report:
-    committed, identity = journal.committed(), journal.identity()
-    assert committed is not None
-    assert identity is not None
-    started = time.perf_counter()
-    done = [_noted(journal, part) for part in committed["parts"]]
-    journal.check_owner(epoch)
-    sink.publish(journal, [d.sealed for d in done])
-    left = (*(source.cleanup(journal).names if source else ()), *sink.cleanup(journal).names)
-    report = Report(
-        journal.run_id, "finished", identity["source"], sink.location, identity["ruleset"], identity["key"],
-        time.perf_counter() - started, field_reports(ruleset or Ruleset([]), done), tuple(_output(d) for d in done),
-        leftovers=left, version=version(), findings=(Finding("info", "published by a later process after a crash"),),
-    )  # fmt: skip
-    journal.finish(report.to_dict())
-    return report
-
-
-def discard(source: Source | None, sink: Sink, journal: Journal) -> tuple[str, ...]:
-    """Remove all that an uncommitted run has left; return the names of what could not be removed."""
-    if journal.identity() is None:  # it never began, or its end was all but done
-        journal.forget()
-        return ()
-    journal.claim()
-    try:
-        return _discard(source, sink, journal)
-    finally:
-        journal.release()
-
-
-def _discard(source: Source | None, sink: Sink, journal: Journal) -> tuple[str, ...]:
-    """Remove the notes of sealed parts, the parts, what the source made, and the journal, in this order."""
-    journal.unseal()
-    sink.discard(journal)
-    left = (*(source.cleanup(journal).names if source else ()), *sink.cleanup(journal).names)
-    if not left:
-        journal.forget()
-    return left
-
-
-def _noted(journal: Journal, part: str) -> PartDone:
-    note = journal.get(part, "sealed")
-    if note is None:
-        raise RunError(f"the journal has lost its note of {part}", hint="restore the folder of the journal")
-    return PartDone.from_json(note)
-
-
-@contextmanager
-def _forward_only() -> Iterator[None]:
-    """Say with any failure after COMMIT that the run only has to be finished."""
-    try:
-        yield
-    except DmengineError as error:
-        _add_forward_hint(error)
-        raise
-
-
-def _add_forward_hint(error: BaseException) -> None:
-    if isinstance(error, DmengineError):
-        error.hint += "; the run has committed, and `dmengine resume` finishes it"

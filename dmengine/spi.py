@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dmengine.errors import RunError
 from dmengine.paths import FieldPath
 from dmengine.values import (
     DatasetInfo,
@@ -31,9 +33,10 @@ Uniqueness = Literal["injective", "lossy", "unknown"]
 Scope = Literal["value", "row", "column"]
 
 __all__ = [
-    "DatasetInfo", "Described", "Finding", "Format", "Leftovers", "Limits", "MaskContext", "Masker", "Outcome", "Part",
-    "Positions", "RecordStream", "Records", "RunInfo", "Scope", "Sealed", "Selection", "Severity", "Sink", "Source",
-    "Store", "TargetLimits", "Uniqueness", "Words", "domains_used", "fields_read", "findings_of", "is_keyed",
+    "DatasetInfo", "Described", "Finding", "Format", "GoneError", "Leftovers", "Limits", "MaskContext", "Masker",
+    "Outcome", "Part", "Positions", "RecordStream", "Records", "RunInfo", "Scope", "Sealed", "Selection", "Severity",
+    "Sink", "Source", "Store", "TargetLimits", "Uniqueness", "Words", "domains_used", "fields_read", "findings_of",
+    "is_keyed",
 ]  # fmt: skip
 
 
@@ -256,6 +259,11 @@ class Store(Protocol):
         """Where it lies, as a person would write it."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many objects are worth reading at the same time."""
+        ...
+
     def names(self, prefix: str = "") -> list[str]:
         """List the objects below a prefix, sorted."""
         ...
@@ -268,8 +276,8 @@ class Store(Protocol):
         """Write a whole new object durably; False, and no change, if there is one already."""
         ...
 
-    def delete(self, name: str) -> None:
-        """Remove an object; no error if there is none."""
+    def delete(self, *names: str) -> None:
+        """Remove objects, in any order; no error for one that is not there."""
         ...
 
 
@@ -288,6 +296,21 @@ class RunInfo(Protocol):
     def get(self, part: str, key: str) -> str | None:
         """Read a note back, in any process of the run."""
         ...
+
+
+class GoneError(RunError):
+    """What was sealed is gone and not published either: the engine seals these parts again, from the source.
+
+    Attributes:
+        parts: Their ids.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", parts: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.parts = tuple(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), hint=self.hint, parts=self.parts), (self.message,), {"place": self.place}
 
 
 @runtime_checkable
@@ -345,7 +368,11 @@ class Sink(Protocol):
         ...
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
-        """Make sealed parts visible, one by one. Idempotent; rolls forward only."""
+        """Make sealed parts visible, one by one. Idempotent; rolls forward only.
+
+        Raises:
+            GoneError: parts are neither sealed any more nor published; all the others are published.
+        """
         ...
 
     def discard(self, run: RunInfo) -> None:

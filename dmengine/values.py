@@ -136,6 +136,12 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What is left behind after clean-up, each thing named; empty means proven clean."""
+    """What is left behind after clean-up, each thing named; empty means proven clean.
+
+    Attributes:
+        names: What is left.
+        denied: We may remove none of it, so that trying again is of no use.
+    """
 
     names: tuple[str, ...] = ()
+    denied: bool = False

@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from dmengine.columns import hold
 from dmengine.counts import Counts
 from dmengine.engine import Batch, Engine
-from dmengine.errors import MaskError, at, shielded
+from dmengine.errors import MaskError, RunError, at, shielded
 from dmengine.executors import ordered_map, read_ahead
 from dmengine.journal import Journal
 from dmengine.keyring import KeyReference
@@ -26,7 +26,11 @@ AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """All that a worker needs for one part. It pickles, and holds no secret."""
+    """All that a worker needs for one part. It pickles, and holds no secret.
+
+    Attributes:
+        must_be: The checksum of the part as it was sealed before, where that is gone and it is sealed again.
+    """
 
     source: Source
     sink: Sink
@@ -36,6 +40,7 @@ class Task:
     part: Part
     limits: Mapping[str, Limits] = field(default_factory=dict)
     threads: int = 1
+    must_be: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,13 @@ class PartDone:
     size_in: int
     seconds: float
     findings: tuple[Finding, ...] = ()
+    pin: str = ""
+
+    @property
+    def part(self) -> Part:
+        """The part of the source that it was made of."""
+        action: Literal["mask", "copy"] = "copy" if self.action == "copy" else "mask"
+        return Part(self.sealed.part, self.dataset, self.size_in, self.pin, action)
 
     def to_json(self) -> str:
         """Return the note that the journal keeps."""
@@ -70,7 +82,15 @@ def mask_part(task: Task, advance: Callable[[int], None] | None = None) -> PartD
     started = time.perf_counter()
     with at(part=task.part.id):
         done = shielded(lambda: _mask(task, advance or (lambda rows: None), started))
-        task.journal.note(task.part.id, "sealed", done.to_json())
+        if not task.must_be:
+            task.journal.note(task.part.id, "sealed", done.to_json())
+        elif done.sealed.checksum == task.must_be:
+            task.journal.note_anew(task.part.id, "sealed", done.to_json())
+        else:
+            raise RunError(
+                "sealed once more, it is not what it was: its checksum is another one",
+                hint="resume with the versions of Python, dmengine and pyarrow that the run was begun with",
+            )
     return done
 
 
@@ -87,7 +107,7 @@ def _mask(task: Task, advance: Callable[[int], None], started: float) -> PartDon
         if sealed.rows != counts.rows:
             raise MaskError(f"read {counts.rows} records and wrote {sealed.rows}", hint="this is a defect: report it")
     seconds = time.perf_counter() - started
-    return PartDone(sealed, part.action, counts, part.dataset, part.size or 0, seconds, findings)
+    return PartDone(sealed, part.action, counts, part.dataset, part.size or 0, seconds, findings, part.pin)
 
 
 def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[int], None]) -> Sealed:

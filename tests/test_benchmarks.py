@@ -47,6 +47,22 @@ def test_one_command_measures_end_to_end_and_writes_json(tmp_path: Path) -> None
     assert all(result[name] > 0 for result in ours for name in ("seconds_min", "times_copy", "peak_mb", "bytes_out"))
 
 
+def test_buckets_are_masked_beside_a_plain_copy(tmp_path: Path) -> None:
+    """`python -m benchmarks --quick --only s3` masks from bucket to bucket, and counts calls, memory and the server."""
+    report = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "s3", "--json", str(report)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(report.read_text())["benchmarks"]["s3"]["results"]
+    assert {(one["case"], one["work"]) for one in measured} == {
+        (case, work) for case in ("small", "csv") for work in ("copy", "sealed copy", "dmengine")
+    }
+    assert all(0 < one["peak_mb"] < one["limit_mb"] and one["server_cpu_seconds"] >= 0 for one in measured)
+    assert all(one["calls"]["GET"] >= one["objects"] for one in measured)
+
+
 def test_every_benchmark_has_a_module() -> None:
     """Each name that `--only` takes is a file, and each file of a benchmark has a name."""
     files = {path.stem.removeprefix("bench_") for path in (ROOT / "benchmarks").glob("bench_*.py")}

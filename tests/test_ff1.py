@@ -126,6 +126,21 @@ def test_the_two_paths_agree(radix: int, length: int) -> None:
     assert np.array_equal(back, digits)
 
 
+@pytest.mark.parametrize(("radix", "length"), [(2, 400), (10, 61), (36, 300), (62, 401), (65536, 40)])
+def test_a_few_long_rows_give_what_many_give(radix: int, length: int) -> None:
+    """A text is the same whether it is enciphered alone, by Python's integers, or in a column, by numpy."""
+    rows = 5 * length
+    digits = random_digits(radix, rows, length)
+    together, alone, back = np.empty_like(digits), np.empty_like(digits[:3]), np.empty_like(digits[:3])
+
+    Wide(KEY, radix, b"tweak", length, rows).apply(digits, together)
+    Wide(KEY, radix, b"tweak", length, 3).apply(digits[:3], alone)
+    Wide(KEY, radix, b"tweak", length, 3).apply(alone, back, decrypt=True)
+
+    assert (alone == together[:3]).all()
+    assert (back == digits[:3]).all()
+
+
 def test_an_independent_library_agrees() -> None:
     """The package libffx gives the same texts for random keys, tweaks and lengths."""
     ffx = pytest.importorskip("ffx", reason="not run: libffx is not installed")

@@ -163,3 +163,16 @@ def test_only_whole_rows_are_handed_out() -> None:
 
     assert groups == [([0, 4], [[1, 2], [4, 5]])]
     assert same.to_pylist() == ["12", None, None, "", "45"]
+
+
+def test_a_text_of_a_hundred_thousand_characters_goes_there_and_back() -> None:
+    """One huge cell is enciphered like any other, and does not hold up a run."""
+    alphabet = DIGITS + BASE36[10:] + BASE36[10:].upper()
+    column = pa.array(["".join(random.Random(9).choices(alphabet, k=100_000)), "x" * 1000])
+    cipher = FF1(KEY, len(alphabet))
+
+    masked = encrypt_text(cipher, alphabet, column)
+
+    assert [len(text) for text in masked.to_pylist()] == [100_000, 1000]
+    assert masked[0] != column[0]
+    assert decrypt_text(cipher, alphabet, masked).equals(column)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import dmengine as dm
-from dmengine.connectors import Csv, LocalFiles
+from dmengine.connectors import Csv, LocalFiles, Role, S3Files, S3Store, SessionFactory
 from dmengine.errors import KeyringError, RulesetError
 from dmengine.jobfile import _JobModel, load_job
 
@@ -166,6 +166,173 @@ def test_a_key_that_is_no_reference_is_refused_and_not_shown(job: Path, key: str
 
     assert HEX not in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------ sessions and buckets
+
+READER, WRITER = "arn:aws:iam::222222222222:role/Reader", "arn:aws:iam::333333333333:role/Writer"
+S3_JOB = f"""\
+version: 1
+sessions:
+  a: {{region: eu-west-1}}
+  b: {{from: a, roles: [{{arn: "{READER}", external_id: x7, duration: 900, tags: {{team: data}}}}]}}
+  c:
+    from: a
+    roles:
+      - arn: {WRITER}
+        session_name: nightly
+        policy: {{Version: "2012-10-17", Statement: []}}
+source: {{type: s3_files, url: "s3://bucket-of-b/in/", session: b}}
+target: {{type: s3_files, url: "s3://bucket-of-c/out/", session: c}}
+journal: s3://bucket-of-c/journals/
+key: env:DMENGINE_TEST_KEY
+ruleset: rules.yaml
+"""
+
+
+def test_sessions_are_named_and_used_by_name(job: Path) -> None:
+    """Each connector gets the session that it names, with all that was said of its roles."""
+    job.write_text(S3_JOB)
+
+    loaded = load_job(job)
+
+    a = SessionFactory(region="eu-west-1")
+    b = a.assume(READER, external_id="x7", duration=900, tags={"team": "data"})
+    c = a.assume(WRITER, session_name="nightly", policy={"Version": "2012-10-17", "Statement": []})
+    assert loaded.source == S3Files("s3://bucket-of-b/in/", session=b)
+    assert loaded.target == S3Files("s3://bucket-of-c/out/", session=c)
+    assert loaded.journal == "s3://bucket-of-c/journals/"
+
+
+def test_a_session_may_begin_with_a_later_one(job: Path) -> None:
+    """The order of the names means nothing; a chain may be as long as one likes."""
+    chain = f'd: {{from: b, roles: [{{arn: "{WRITER}"}}]}}'
+    job.write_text(S3_JOB.replace("sessions:", f"sessions:\n  {chain}").replace("session: c", "session: d"))
+
+    target = load_job(job).target
+
+    assert isinstance(target, S3Files)
+    assert target.session is not None
+    assert [role.arn for role in target.session.roles] == [READER, WRITER]
+
+
+def test_a_session_begins_with_a_profile_or_an_endpoint(job: Path) -> None:
+    """What a session does not take from another one, it may say itself."""
+    own = f'{{profile: masking, endpoint_url: "http://127.0.0.1:5000", roles: [{{arn: "{READER}"}}]}}'
+    job.write_text(S3_JOB.replace("a: {region: eu-west-1}", f"a: {own}").replace("session: b", "session: a"))
+
+    source = load_job(job).source
+
+    wanted = SessionFactory(profile="masking", endpoint_url="http://127.0.0.1:5000", roles=[Role(READER)])
+    assert source == S3Files("s3://bucket-of-b/in/", session=wanted)
+
+
+def test_a_connector_without_a_session_takes_the_environment(job: Path) -> None:
+    """Nobody has to name a session who needs no role."""
+    job.write_text(S3_JOB.replace(", session: b", ""))
+
+    assert load_job(job).source == S3Files("s3://bucket-of-b/in/")
+
+
+def test_a_journal_may_have_a_session_of_its_own(job: Path) -> None:
+    """As a mapping the journal is a store with its parameters; a folder is taken from the job's."""
+    stores = []
+    for written in ('{type: s3, url: "s3://bucket-of-a/journals/", session: a}', "{type: file, root: j}"):
+        job.write_text(S3_JOB.replace("s3://bucket-of-c/journals/", written))
+        stores.append(load_job(job).journal)
+
+    assert stores[0] == S3Store("s3://bucket-of-a/journals/", session=SessionFactory(region="eu-west-1"))
+    assert getattr(stores[1], "root", None) == str(job.parent / "j")
+
+
+@pytest.mark.parametrize("reference", ["file:my.key", "kms:file:my.key", "kms:file:my.key?region=eu-west-1"])
+def test_the_file_of_a_key_is_taken_from_the_folder_of_the_job(job: Path, reference: str) -> None:
+    """A relative path of a key, or of a wrapped one, means the same wherever the job is started from."""
+    job.write_text(S3_JOB.replace("env:DMENGINE_TEST_KEY", reference))
+
+    assert load_job(job).key == reference.replace("my.key", f"{job.parent / 'my.key'}")
+
+
+@pytest.mark.parametrize("reference", ["file:~/my.key", "file:/my.key", "secretsmanager:my.key", "kms:env:FILE"])
+def test_other_references_stay_as_they_are(job: Path, reference: str) -> None:
+    """What is no relative path is not made one."""
+    job.write_text(S3_JOB.replace("env:DMENGINE_TEST_KEY", reference))
+
+    assert load_job(job).key == reference
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("session: b", "session: bb", "11:64: no session is named bb\n  To fix: did you mean b?"),
+        ("session: b", "session: reader", "11:64: no session is named reader\n  To fix: named are: a, b, c"),
+        ("session: b", "session: 7", "11:64: session wants the name of a session"),
+        ("session: b", "sesion: b", "11:55: there is no sesion here (connector s3_files)\n  To fix: did you mean s"),
+        ("from: a, roles", "from: aa, roles", "4:13: no session is named aa\n  To fix: did you mean a?"),
+        ("{region: eu-west-1}", "{from: b}", "4:13: a and b begin in a ring"),
+        ("{region: eu-west-1}", "{from: a}", "3:13: a begins with itself"),
+        ("from: a, roles", "from: a, region: x, roles", "4:6: region cannot be set on sessions that begin with others"),
+        ("region: eu", "regon: eu", "3:7: there is no regon here (session aws)\n  To fix: did you mean region?"),
+        ("region: eu", "place: eu", "known are: from, profile, region, endpoint_url, roles"),
+        ("region: eu", "aws_secret_access_key: eu", "credentials never stand in a job file"),
+        ("region: eu-west-1", "type: gcp", "there is no session 'gcp'"),
+        ("region: eu-west-1", "type: 7", "3:13: type wants text"),
+        ("{region: eu-west-1}", "eu-west-1", "3:6: a wants a mapping"),
+        (":role/Reader", ":user/Reader", "4:30: 'arn:aws:iam::222222222222:user/Reader' is not the ARN of a role"),
+        ("external_id: x7", "external_id: x", "4:84: external_id= is not what STS takes"),
+        ("external_id", "externl_id", "4:71: there is no externl_id here (session aws)\n  To fix: did you mean ex"),
+        ("duration: 900", "duration: 9", "4:98: duration wants greater than or equal to 900"),
+        ("duration: 900", "duration: '900'", "4:98: duration wants a whole number"),
+        ("team: data", "team: 7", "4:116: team wants text"),
+        ("name: nightly", "name: a b", "9:23: session_name= is not what STS takes"),
+        ("region: eu-west-1", "endpoint_url: http://s3.example.org", "3:21: the endpoint s3.example.org would be"),
+        ("s3://bucket-of-b/in/", "bucket-of-b/in/", "11:31: bucket-of-b/in/ is not the URL of a bucket"),
+        ("l: s3://bucket-of-c/journals/", "l: gs://x/", "13:10: there is no store 'gs'"),
+        ("l: s3://bucket-of-c/journals/", "l: 's3://'", "13:10: s3:// is not the URL of a bucket"),
+        ("l: s3://bucket-of-c/journals/", "l: s3:/x", "13:10: journal=s3:/x is neither a folder nor a URL"),
+        ("l: s3://bucket-of-c/journals/", "l: {type: s3, ul: x}", "there is no ul here (store s3); did you mean url?"),
+        ("l: s3://bucket-of-c/journals/", "l: {type: s3, url: x}", "13:26: x is not the URL of a bucket"),
+        ("l: s3://bucket-of-c/journals/", "l: {type: s3, url: 's3://x', session: z}", "13:45: no session is named z"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_sessions_are_told_with_place_and_remedy(job: Path, old: str, new: str, said: str) -> None:
+    """What is wrong with a session or a bucket, in which line and column, and what was probably meant."""
+    assert old in S3_JOB
+    job.write_text(S3_JOB.replace(old, new, 1))
+
+    with pytest.raises(RulesetError) as caught:
+        load_job(job)
+
+    assert (said if not said[0].isdigit() else f"job.yaml:{said}") in str(caught.value)
+
+
+def test_a_session_where_none_is_named(job: Path) -> None:
+    """Whoever names a session and has no `sessions` is told what to write, once for each."""
+    job.write_text(re.sub("sessions:\n(  .*\n)*", "", S3_JOB))
+
+    with pytest.raises(RulesetError, match="2 problems") as caught:
+        load_job(job)
+
+    assert str(caught.value).count("name it: sessions: {b: {roles: [{arn: ...}]}}") == 2
+
+
+def test_a_chain_that_lasts_too_long_is_refused(job: Path) -> None:
+    """What AWS does not give where a role assumes a role is told at the session that asks for it."""
+    chain = f'd: {{from: b, roles: [{{arn: "{WRITER}", duration: 7200}}]}}'
+    job.write_text(S3_JOB.replace("sessions:", f"sessions:\n  {chain}"))
+
+    with pytest.raises(RulesetError, match=re.escape(f"job.yaml:3:6: sessions of {WRITER} cannot last 7,200 seconds")):
+        load_job(job)
+
+
+def test_a_session_that_is_wrong_is_told_once(job: Path) -> None:
+    """Those who use it, or begin with it, add no problem of their own."""
+    job.write_text(S3_JOB.replace("region: eu", "regon: eu"))
+
+    with pytest.raises(RulesetError) as caught:
+        load_job(job)
+
+    assert str(caught.value).count("job.yaml:") == 1
 
 
 def test_every_key_of_a_job_is_on_its_page() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import pickle
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pyarrow as pa
@@ -292,3 +295,29 @@ def test_errors_pickle_whole(source: LocalFiles, target: LocalFiles, key: dm.Key
         dm.run(source, target, rules, key)
 
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_failure_ends_the_parts_under_way(tmp_path: Path, key: dm.Key) -> None:
+    """A large file is not masked to its end once another one has failed: Ctrl-C and errors are dealt with soon."""
+    count, begun, calls = 1_000_000, Event(), itertools.count(1)
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.table({"email": ["bad"]}), tmp_path / "in" / "a.parquet")
+    table = pa.table({"email": [f"p{i}" for i in range(count)]})
+    pq.write_table(table, tmp_path / "in" / "big.parquet", row_group_size=20_000)
+
+    @dm.masker
+    def fails_once_the_large_one_is_under_way(value: str) -> str:
+        if value == "bad":
+            begun.wait(20)
+            raise ValueError
+        if next(calls) % 10_000 == 0:
+            begun.set()
+            time.sleep(0.02)
+        return "x"
+
+    rules = dm.Ruleset([dm.Rule("email", fails_once_the_large_one_is_under_way)])
+    with pytest.raises(MaskError, match=r"a\.parquet"):
+        dm.run(LocalFiles(tmp_path / "in"), LocalFiles(tmp_path / "out"), rules, key, workers=2)
+
+    assert 10_000 <= next(calls) < count / 2
+    assert visible(LocalFiles(tmp_path / "out")) == {}

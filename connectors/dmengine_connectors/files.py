@@ -1,46 +1,34 @@
-"""Files as a source and a sink: objects of a store, through a format."""
+"""Files as a source and a sink: a folder, or the objects of a bucket below a prefix."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Literal
 
-from dmengine import registry
-from dmengine.errors import DmengineError, InputError, PlanError, StoreError, at
-from dmengine.globs import glob_matches
-from dmengine.spi import (
-    DatasetInfo,
-    Described,
-    Finding,
-    Format,
-    Leftovers,
-    Outcome,
-    Part,
-    Records,
-    RecordStream,
-    RunInfo,
-    Sealed,
-    Source,
-    Store,
-    TargetLimits,
-)
-from dmengine_connectors.formats.codecs import codec_of, compressed, decompressed
-from dmengine_connectors.stores.folder import HOME, Folder, ObjectInfo, named
+from pydantic import InstanceOf
+
+from dmengine.errors import PlanError, StoreError
+from dmengine.spi import Described, Finding, Format, RunInfo, Store, TargetLimits
+from dmengine_connectors.objectfiles import ObjectFiles, Unmatched, standing, targets
+from dmengine_connectors.session import SessionFactory
+from dmengine_connectors.stores.folder import Folder
 from dmengine_connectors.stores.local import LocalStore
+from dmengine_connectors.stores.objects import HOME
+from dmengine_connectors.stores.s3 import Bucket
+from dmengine_connectors.stores.s3_attributes import Encryption, Wanted
+from dmengine_connectors.stores.s3_calls import Calls, split_url
+from dmengine_connectors.stores.s3_journal import S3Store, calls_on
+from dmengine_connectors.stores.s3_posture import open_upload_rules, posture
+from dmengine_connectors.stores.s3_versions import OldVersions, check_versions
 
-Unmatched = Literal["fail", "skip", "copy"]
+__all__ = ["LocalFiles", "S3Files"]
 
 
 @dataclass(frozen=True, slots=True)
-class LocalFiles:
+class LocalFiles(ObjectFiles):
     """A folder of files, or a single file, as source and as target.
 
     Args:
@@ -65,21 +53,20 @@ class LocalFiles:
     unmatched: Unmatched = "fail"
     formats: Mapping[str, Format] = field(default_factory=dict)
 
-    # ------------------------------------------------------------------------------------------ what there is
-
     @property
     def location(self) -> str:
         """The folder or file, with links resolved."""
         return os.path.realpath(self.path)
 
     @property
-    def _single(self) -> str:
+    def single(self) -> str:
         """The file's name, where the path is one file and not a folder."""
         return os.path.basename(self.location) if os.path.isfile(self.location) else ""
 
     @property
-    def _folder(self) -> Folder:
-        return Folder(os.path.dirname(self.location) if self._single else self.location)
+    def objects(self) -> Folder:
+        """The folder."""
+        return Folder(os.path.dirname(self.location) if self.single else self.location)
 
     def describe(self) -> Described:
         """Say what is there. No side effects.
@@ -89,120 +76,7 @@ class LocalFiles:
         """
         if not os.path.exists(self.location):
             raise StoreError(f"there is no {self.path}", hint="check the path")
-        masked, outcomes, findings = [], [], []
-        digest = hashlib.sha256()
-        for info, action, why in self._objects():
-            digest.update(f"{info.name}\0{info.pin}\0{action}\0".encode("utf-8", "surrogateescape"))
-            if action == "mask":
-                try:
-                    masked.append(self._dataset(info))
-                except DmengineError as error:
-                    findings.append(Finding("error", error.message, info.name, error.hint))
-            elif action == "fail":
-                hint = "exclude it, or set unmatched: skip (or copy)"
-                findings.append(Finding("error", f"{info.name} would not be masked: {why}", hint=hint))
-            else:
-                outcomes.append(Outcome(info.name, action, why))
-        return Described(
-            "files", self.location, tuple(masked), digest.hexdigest(), tuple(outcomes), tuple(findings)
-        )  # fmt: skip
-
-    def _objects(self) -> Iterator[tuple[ObjectInfo, str, str]]:
-        """Yield every file with what happens to it (mask, excluded, skipped, copied, fail) and why."""
-        single = self._single
-        for info in self._folder.objects():
-            if single and info.name != single:
-                continue
-            if any(glob_matches(pattern, info.name) for pattern in self.exclude):
-                yield info, "excluded", "matches an exclude glob"
-                continue
-            why = self._unmatched(info)
-            if not why:
-                yield info, "mask", ""
-            elif self.unmatched == "copy" and info.odd:
-                yield info, "fail", why
-            else:
-                yield info, {"fail": "fail", "skip": "skipped", "copy": "copied"}[self.unmatched], why
-
-    def _unmatched(self, info: ObjectInfo) -> str:
-        if not any(glob_matches(pattern, info.name) for pattern in self.include):
-            return "matches no include glob"
-        if info.odd:
-            return f"it is {info.odd}"
-        return "" if self._format(info.name) is not None else "its format is not known"
-
-    def _format(self, name: str) -> Format | None:
-        for pattern, chosen in self.formats.items():
-            if glob_matches(pattern, name):
-                return chosen
-        codec, bare = codec_of(name)
-        for found in _formats():
-            if bare.lower().endswith(found.suffixes) and (found.codecs or codec == "plain"):
-                return found.for_name(bare)
-        return None
-
-    def _known(self, name: str) -> Format:
-        found = self._format(name)
-        if found is None:
-            raise InputError(f"the format of {name} is not known", hint="name it in formats={glob: format}")
-        return found
-
-    def _dataset(self, info: ObjectInfo) -> DatasetInfo:
-        chosen = self._known(info.name)
-        with ExitStack() as stack, at(part=info.name), named("read", info.name):
-            schema = chosen.schema(self._open(stack, info.name, info.pin, chosen))
-        return DatasetInfo(info.name, schema, info.size, chosen.name)
-
-    # ------------------------------------------------------------------------------------------ reading
-
-    def prepare(self, run: RunInfo) -> Iterable[Part]:
-        """List the parts: one file each."""
-        for info, action, _ in self._objects():
-            if action == "mask":
-                yield Part(info.name, info.name, info.size, info.pin)
-            elif action == "copied":
-                yield Part(info.name, info.name, info.size, info.pin, "copy")
-
-    def read(self, part: Part) -> RecordStream:
-        """Read one file. It must still be the file that was listed, at the start and at the end."""
-        chosen = self._known(part.id)
-        stack = ExitStack()
-        try:
-            with named("read", part.id):
-                stream = chosen.read(self._open(stack, part.id, part.pin, chosen))
-        except BaseException:
-            stack.close()
-            raise
-        batches = _closing(stream.batches, stack, part, self._folder)
-        next(batches)  # from here on the file is closed with the iterator, even if nobody pulls a batch
-        return replace(stream, batches=cast(Iterator[Records], batches), format=chosen)
-
-    def sample(self, dataset: str, rows: int) -> RecordStream:
-        """Read about `rows` records of one file."""
-        stream = self.read(Part(dataset, dataset))
-
-        def some() -> Iterator[Records]:
-            seen = 0
-            with closing(stream):
-                for batch in stream.batches:
-                    yield batch
-                    seen += batch.num_rows
-                    if seen >= rows:
-                        break
-
-        return replace(stream, batches=some())
-
-    def open(self, part: Part) -> BinaryIO:
-        """Open a file's bytes as they are."""
-        return self._folder.open(part.id, part.pin)
-
-    def _open(self, stack: ExitStack, name: str, pin: str, chosen: Format) -> BinaryIO:
-        file = stack.enter_context(self._folder.open(name, pin))
-        if not chosen.codecs:
-            return file
-        return stack.enter_context(decompressed(file, codec_of(name)[0]))
-
-    # ------------------------------------------------------------------------------------------ writing
+        return ObjectFiles.describe(self)
 
     def limits(self, source: Described) -> TargetLimits:
         """Refuse a target that must not be, and say what would be replaced. Files limit no field."""
@@ -211,76 +85,139 @@ class LocalFiles:
         mine, theirs = Path(self.location), Path(source.location)
         if theirs.is_dir() and theirs in mine.parents:
             raise PlanError("the target lies inside the source", hint="choose one outside it, or the source itself")
-        if self._single and mine != theirs:
+        if self.single and mine != theirs:
             raise PlanError(f"the target {self.path} is a file", hint="name a folder, or the source file itself")
         if mine == theirs:
             return TargetLimits()
         if theirs.parent == mine and theirs.is_file():
             raise PlanError("the target is the source file's own folder", hint="to mask in place, name the file itself")
-        return TargetLimits(findings=tuple(self._standing(source)))
+        ours = targets(source)
+        if odd := [name for name in ours if not _is_path(name)]:
+            raise PlanError(f"a folder cannot hold an object named {odd[0]!r}", hint="exclude it, or use a bucket")
+        return TargetLimits(findings=tuple(self._standing(ours)))
 
-    def _standing(self, source: Described) -> Iterator[Finding]:
+    def _standing(self, ours: list[str]) -> Iterator[Finding]:
         """Say what stands at the target; foreign folders are not looked into, they may be large and in use."""
-        ours = {info.name for info in source.datasets} | {o.name for o in source.outcomes if o.outcome == "copied"}
-        replaced = sum(os.path.lexists(os.path.join(self._folder.root, name)) for name in ours)
-        if replaced:
-            yield Finding("warning", f"{replaced} files of the target will be replaced")
-        others = self._folder.entries() - {name.split("/")[0] for name in ours}
-        if others:
-            yield Finding("warning", f"the target holds {len(others)} other files or folders; they stay")
+        replaced = sum(os.path.lexists(os.path.join(self.objects.root, name)) for name in ours)
+        others = self.objects.entries() - {name.split("/")[0] for name in ours}
+        yield from standing(replaced, len(others), "files or folders")
 
     def journal(self) -> Store:
         """Return the place of the journals: `_dmengine/` in the target folder."""
-        return LocalStore(os.path.join(self._folder.root, HOME))
+        return LocalStore(os.path.join(self.objects.root, HOME))
 
     def start(self, run: RunInfo, source: Described) -> None:
         """Nothing to make ready: folders are made at publish."""
 
-    def write(self, run: RunInfo, part: Part, records: RecordStream) -> Sealed:
-        """Write one file in the form it was read in, invisibly."""
-        chosen = records.format or self._known(part.id)
-        with self._folder.sealing(run.run_id, part.id) as file:
-            plain = cast(BinaryIO, file)  # typing has no name for "can be written to"
-            if chosen.codecs:
-                with compressed(plain, codec_of(part.id)[0]) as out:
-                    rows = chosen.write(records, out)
-            else:
-                rows = chosen.write(records, plain)
-        return Sealed(part.id, part.id, rows, file.size, file.checksum, file.notes)
 
-    def copy(self, run: RunInfo, part: Part, source: Source) -> Sealed:
-        """Carry a file over as it is."""
-        assert isinstance(source, LocalFiles)  # `limits` has refused any other kind
-        with source.open(part) as original, self._folder.sealing(run.run_id, part.id) as file:
-            shutil.copyfileobj(original, file, 1 << 20)
-            source._folder.check_same(part.id, part.pin)
-        return Sealed(part.id, part.id, 0, file.size, file.checksum, file.notes)
+@dataclass(frozen=True, slots=True)
+class S3Files(ObjectFiles):
+    """The objects of a bucket below a prefix, or a single object, as source and as target.
 
-    def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
-        """Rename each sealed file into its place."""
-        for one in sealed:
-            self._folder.publish(run.run_id, one)
+    Args:
+        url: `s3://bucket/prefix/` for all objects below a prefix; without the last `/` it is one object.
+        session: Who calls; None: whoever the environment says.
+        include: Globs of the objects to mask, below the prefix (`*` within a folder, `**` across folders).
+        exclude: Globs of objects to leave alone; they are named in the report as `excluded`.
+        unmatched: What happens to every other object (not included, of no known format, archived):
+            refuse the run, `skip` it, or `copy` it as it is. Each is named in the report.
+        formats: Glob -> format, where the object's name does not tell or options are wanted.
+        expected_owner: The account that must own the bucket; None: that of the session's last role, if there is one.
+        requester_pays: Accept to pay for requests.
+        metadata: Whether the objects' own metadata (`x-amz-meta-...`) goes with them.
+        tags: Whether their tags do.
+        encryption: How new objects are encrypted; None: as the bucket says, and in place as they were.
+        kms_key: The KMS key to encrypt with.
+        storage_class: The storage class of new objects; None: that of the originals.
+        old_versions: What becomes of the originals when objects of a bucket with versions are masked in place:
+            `"delete"`, or `{"keep": "the reason"}`. None refuses.
 
-    def discard(self, run: RunInfo) -> None:
-        """Remove every sealed file of this run."""
-        self._folder.discard(run.run_id)
+    >>> S3Files("s3://bucket/in/").location
+    's3://bucket/in/'
+    """
 
-    def cleanup(self, run: RunInfo) -> Leftovers:
-        """Name what is still sealed; a source of files leaves nothing of its own."""
-        return Leftovers(self._folder.leftovers(run.run_id))
+    url: str
+    session: InstanceOf[SessionFactory] | None = field(default=None, repr=False)
+    include: Sequence[str] = ("**",)
+    exclude: Sequence[str] = ()
+    unmatched: Unmatched = "fail"
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    expected_owner: str | None = None
+    requester_pays: bool = False
+    metadata: Literal["keep", "drop"] = "keep"
+    tags: Literal["keep", "drop"] = "keep"
+    encryption: Encryption | None = None
+    kms_key: str | None = None
+    storage_class: str | None = None
+    old_versions: OldVersions = None
+
+    @property
+    def location(self) -> str:
+        """The URL."""
+        bucket, key = split_url(self.url)
+        return f"s3://{bucket}/{key}"
+
+    @property
+    def single(self) -> str:
+        """The object's name, where the URL is one object and not a prefix."""
+        return split_url(self.url)[1].rpartition("/")[2]
+
+    @property
+    def objects(self) -> Bucket:
+        """The bucket below the prefix."""
+        wanted = Wanted(self.encryption, self.kms_key, self.storage_class)
+        return Bucket(
+            self._calls, self._prefix, wanted, metadata=self.metadata == "keep", tags=self.tags == "keep",
+            delete_old=self.old_versions == "delete",
+        )  # fmt: skip
+
+    @property
+    def _calls(self) -> Calls:
+        return calls_on(split_url(self.url)[0], self.session, self.expected_owner, self.requester_pays)
+
+    @property
+    def _prefix(self) -> str:
+        return split_url(self.url)[1].removesuffix(self.single)
+
+    def describe(self) -> Described:
+        """Say what is there, and whether the bucket is public. No side effects.
+
+        Raises:
+            StoreError: there is no such bucket or object, or it cannot be read.
+        """
+        found = ObjectFiles.describe(self)
+        if self.single and not found.datasets and not found.outcomes and not found.findings:
+            raise StoreError(f"there is no {self.location}", hint="a prefix ends with /, one object does not")
+        return replace(found, findings=(*found.findings, *posture(self._calls, "source")))
+
+    def limits(self, source: Described) -> TargetLimits:
+        """Refuse a target that must not be, and say what would be replaced. Files limit no field."""
+        if source.kind != "files":
+            raise PlanError(f"a source of {source.kind} cannot go to files", hint="use a target of the same kind")
+        mine, theirs = self.location, source.location
+        if mine == theirs:
+            findings = check_versions(self._calls, self.old_versions)
+        elif self.single:
+            raise PlanError(f"the target {mine} is an object", hint="end it with / to make it a prefix")
+        elif mine.startswith(theirs) or theirs.startswith(mine):
+            raise PlanError(
+                "source and target lie one inside the other", hint="choose another prefix, or the source itself"
+            )
+        else:
+            there, ours = {info.name for info in self.objects.objects()}, set(targets(source))
+            findings = tuple(standing(len(there & ours), len(there - ours), "files"))
+        return TargetLimits(findings=(*findings, *posture(self._calls, "target"), *open_upload_rules(self._calls)))
+
+    def journal(self) -> Store:
+        """Return the place of the journals: `_dmengine/` below the prefix."""
+        home = f"s3://{split_url(self.url)[0]}/{self._prefix}{HOME}/"
+        return S3Store(home, self.session, self.expected_owner, self.requester_pays)
+
+    def start(self, run: RunInfo, source: Described) -> None:
+        """Note what will be written, so that another process can clean up."""
+        self.objects.start(run, targets(source), in_place=source.location == self.location)
 
 
-@lru_cache(maxsize=1)
-def _formats() -> list[Format]:
-    """Make every installed format with its default options."""
-    return [registry.load("dmengine.formats", name)() for name in registry.names("dmengine.formats")]
-
-
-def _closing(batches: Iterator[Records], stack: ExitStack, part: Part, folder: Folder) -> Iterator[Records | None]:
-    """Pass batches on, after one None; close the file at the end, if it is still the one that was listed."""
-    with stack, at(part=part.id), named("read", part.id):
-        yield None
-        first = next(batches, None)
-        yield from itertools.chain([] if first is None else [first], batches)
-        if part.pin:
-            folder.check_same(part.id, part.pin)
+def _is_path(name: str) -> bool:
+    """Say whether an object's name means one place below a folder, and none outside it."""
+    return not any(step in ("", ".", "..") for step in name.split("/")) and "\0" not in name

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -43,15 +43,18 @@ class Outcome:
 
 
 class Lab:
-    """Starts jobs in processes of their own."""
+    """Starts jobs in processes of their own, children of a server."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(
+        self, scratch: Path, server: str = "tests.crash.server", environment: Mapping[str, str] | None = None
+    ) -> None:
         self._scratch = scratch
         self._count = 0
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.server"], cwd=ROOT, text=True,
+            [sys.executable, "-m", server], cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # a fork wants no threads
+            # a fork wants no threads
+            env=os.environ | dict(environment or {}) | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         assert self._answer() == "ready"
 

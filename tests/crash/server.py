@@ -1,15 +1,12 @@
-"""A process that has everything imported, and forks a child for each job: a run that starts in milliseconds."""
+"""The process of the crash tests: each of its children does one job on local files, with a trap if it is told."""
 
 from __future__ import annotations
 
 import ctypes
-import faulthandler
 import json
 import os
 import resource
 import struct
-import sys
-import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +16,8 @@ import pyarrow as pa
 
 import dmengine
 from dmengine.connectors import LocalFiles
-from tests.crash.samples import CANARY, KEYS, RULES, make_source
+from tests.crash.samples import KEYS, RULES, make_source
+from tests.crash.serving import serve, told
 from tests.crash.traps import Trap, Watch, install
 
 PATIENCE = 60  # seconds; a child that hangs prints where, and ends
@@ -56,22 +54,6 @@ class Job:
         return Job(**plain)
 
 
-def serve() -> None:
-    """Read `start JOB RESULT` and `wait PID` from standard input, and answer each with one line."""
-    _warm_up()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        command, _, rest = line.rstrip("\n").partition(" ")
-        if command == "wait":
-            print(os.waitstatus_to_exitcode(os.waitpid(int(rest), 0)[1]), flush=True)
-            continue
-        result, _, job = rest.partition(" ")
-        if pid := os.fork():
-            print(pid, flush=True)
-        else:
-            _child(Job.from_json(job), Path(result))
-
-
 def _warm_up() -> None:
     """Do one whole run, so that no child has to import or build anything; Arrow starts no threads to be forked."""
     pa.set_cpu_count(1)
@@ -81,23 +63,8 @@ def _warm_up() -> None:
         _call(Job("run", f"{folder}/in", f"{folder}/out"))
 
 
-def _child(job: Job, result: Path) -> None:
-    faulthandler.dump_traceback_later(PATIENCE, exit=True)
-    os.close(0)
-    os.dup2(2, 1)
-    try:
-        outcome = _outcome(job)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        whole = result.with_suffix(".part")
-        whole.write_text(json.dumps(outcome))
-        whole.rename(result)
-    except BaseException:  # noqa: BLE001  # a forked child must never go on as the server
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
-def _outcome(job: Job) -> dict[str, Any]:
+def _outcome(line: str, _: Path) -> dict[str, Any]:
+    job = Job.from_json(line)
     if job.trap_of_workers:
         os.environ[TRAP_OF_WORKERS] = json.dumps(asdict(job.trap_of_workers))
     if job.powerless:
@@ -105,14 +72,10 @@ def _outcome(job: Job) -> dict[str, Any]:
     if job.largest_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest_file, resource.RLIM_INFINITY))
     watch = install(job.trap) if job.trap else Watch(Trap(""))
-    found: dict[str, Any] = {"error": "", "message": "", "leaks": False}
     while job.wait_for and not os.path.exists(job.wait_for):
         pass  # so that those who wait for one file start in the same moment
-    try:
-        found["value"] = _call(job)
-    except BaseException as error:  # noqa: BLE001  # told to the test, whatever it is
-        text = "".join(traceback.format_exception(error))
-        found |= {"error": type(error).__name__, "message": str(error), "leaks": CANARY in text, "traceback": text}
+    found = told(lambda: _call(job))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     return found | {"calls": watch.calls, "seen": watch.seen, "sprung": watch.sprung}
 
 
@@ -135,7 +98,7 @@ def _call(job: Job) -> Any:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(_warm_up, _outcome, PATIENCE)
 elif __name__ == "__mp_main__" and TRAP_OF_WORKERS in os.environ:  # a worker process that a child has spawned
     plain = json.loads(os.environ[TRAP_OF_WORKERS])
     install(Trap(**{**plain, "ops": tuple(plain["ops"])}))

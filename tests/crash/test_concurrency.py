@@ -14,6 +14,7 @@ import pytest
 
 from dmengine.errors import RunError
 from dmengine.journal import EndedError, Journal
+from dmengine.spi import Part
 from dmengine_connectors.stores.folder import Folder
 from dmengine_connectors.stores.local import LocalStore
 from tests.crash.conftest import Play
@@ -266,10 +267,11 @@ def test_one_process_drives_a_run_once(tmp_path: Path) -> None:
 
 def test_two_attempts_at_one_file_do_not_share_it(tmp_path: Path) -> None:
     """An owner taken for dead may still write: never into the file of its successor."""
-    folder = Folder(str(tmp_path))
+    folder, part = Folder(str(tmp_path)), Part("people.csv", "people.csv")
+    run = Journal(LocalStore(str(tmp_path)), "run")
 
-    with folder.sealing("run", "people.csv") as late:
-        with folder.sealing("run", "people.csv") as whole:
+    with folder.sealing(run, part, None) as late:
+        with folder.sealing(run, part, None) as whole:
             whole.write(b"all of it")
         late.write(b"half")
 

@@ -113,7 +113,7 @@ def test_an_interrupt_while_work_is_handed_out_waits_for_that_work() -> None:
 
     with Interrupted(1) as pool:
         with pytest.raises(KeyboardInterrupt):
-            run_parts(pool, work, ["a part"], ahead=1, done=lambda none: None)
+            run_parts(pool, work, ["a part"], ahead=1, done=lambda none: None, stop=lambda: None)
 
         assert ended == ["a part"]
 

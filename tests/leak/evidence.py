@@ -88,9 +88,10 @@ class Log(logging.Handler):
 
 @contextmanager
 def listening() -> Iterator[Log]:
-    """Hear every logger at DEBUG, and warnings too."""
+    """Hear every logger at DEBUG, each one that there is, and warnings too."""
     log, root = Log(), logging.getLogger()
-    loggers = [root, *(logging.getLogger(name) for name in ("dmengine", "py.warnings", "concurrent.futures"))]
+    names = {"dmengine", "py.warnings", "concurrent.futures", "boto3", "botocore", "urllib3", *root.manager.loggerDict}
+    loggers = [root, *(logging.getLogger(name) for name in sorted(names))]
     before = [logger.level for logger in loggers]
     root.addHandler(log)
     for logger in loggers:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 import dmengine as dm
 from dmengine.rules import Dataset
+from dmengine.spi import Format
 from dmengine_connectors.files import LocalFiles
 from dmengine_connectors.formats.csv import Csv
 from tests.leak.canaries import Canaries
@@ -38,8 +39,7 @@ def make_source(folder: Path, canaries: Canaries, rows: int) -> LocalFiles:
 
 def files_at(folder: Path) -> LocalFiles:
     """Return a folder of such files, with the options that their names do not tell."""
-    options = {"**/*utf16*": Csv(encoding="utf-16"), "**/*latin1*": Csv(encoding="latin-1"), "**/*.psv": _PIPES}
-    return LocalFiles(folder, formats=options)
+    return LocalFiles(folder, formats=FORMATS)
 
 
 def ruleset() -> dm.Ruleset:
@@ -63,6 +63,9 @@ TABLES: dict[str, Callable[[Canaries, int], pa.Table]] = {
 }
 NAMES = tuple(TABLES["text"](Canaries(), 1).column_names)
 _PIPES = Csv(delimiter="|", quote="'", header=False, null="NULL", column_names=NAMES)
+FORMATS: dict[str, Format] = {
+    "**/*utf16*": Csv(encoding="utf-16"), "**/*latin1*": Csv(encoding="latin-1"), "**/*.psv": _PIPES
+}  # fmt: skip
 
 
 def parquet(**options: Any) -> Write:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,8 @@ from dmengine.rules import Rule
 from dmengine.working import Task
 from dmengine_connectors.files import LocalFiles
 from tests.leak import masks
-from tests.leak.evidence import Evidence, listening, of_error, of_files, of_plan, of_preview, of_report
-from tests.leak.matcher import WINDOW, Matcher
-from tests.leak.views import views
+from tests.leak.evidence import listening, of_error, of_files, of_plan, of_preview, of_report
+from tests.leak.keys import Recording, secrets_of, shown
 
 ROOT = bytes.fromhex("8a1f03c97be4d25601937ae8c4b56df2a90e1c73d85f4b26708c3da19e5f6b02")
 PEOPLE = "id,name,email,account,born,amount\n" + "".join(
@@ -59,39 +56,6 @@ def source(tmp_path: Path) -> LocalFiles:
     for name in ("a.csv", "b.csv"):
         (tmp_path / "in" / name).write_text(PEOPLE)
     return LocalFiles(tmp_path / "in")
-
-
-def secrets_of(key: Key) -> Matcher:
-    """Look for every eight bytes of the root and of all keys that were derived from it."""
-    secrets = [bytes(key.to_bytes()), *(bytes(derived) for derived in key._derived.values())]
-    assert len(secrets) > 5
-    return Matcher(s[i : i + WINDOW] for s in secrets for i in range(0, len(s) - WINDOW + 1, WINDOW))
-
-
-def shown(secrets: Matcher, evidence: Evidence, *, depth: int = 2) -> list[str]:
-    """Say where secrets are in the evidence, in any reading, without showing them."""
-    return [
-        f"{name} as {way} at {place}"
-        for name, content in evidence
-        for way, seen in views(content, depth=depth)
-        for place, _ in secrets.find(seen)
-    ]
-
-
-class Recording(Executor):
-    """Runs each task at once, as another process would get it, and keeps what would be sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Pickle the task, and run the copy."""
-        self.sent.append(pickle.dumps((work, args)))
-        there, given = pickle.loads(self.sent[-1])
-        future: Future[Any] = Future()
-        future.set_result(there(*given))
-        self.sent.append(pickle.dumps(future.result()))
-        return future
 
 
 def test_keys_are_in_nothing_that_a_run_makes(file_key: Key, source: LocalFiles, tmp_path: Path) -> None:

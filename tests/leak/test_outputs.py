@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,16 +24,6 @@ from tests.leak.sources import FILES, files_at, make_source, ruleset, zstd
 PROVE = bool(os.environ.get("DMENGINE_PROVE"))
 ROWS = 3200 if PROVE else 320  # in 18 files: a million cells, or a hundred thousand
 KEPT = ("id", "country", "contacts[*].kind")
-
-
-@pytest.fixture
-def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the temp files of this process and its workers where they can be searched."""
-    folder = tmp_path / "temp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return folder
 
 
 def check_cells(source: Path, target: Path, report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
@@ -111,7 +112,9 @@ class GroupWriter:
         table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
         del columns
         writer = self._writer or self._open(table)
-        _written(lambda: writer.write_table(table, row_group_size=table.num_rows))
+        _written(partial(writer.write_table, table, row_group_size=table.num_rows))
+        del table
+        pa.default_memory_pool().release_unused()  # allocators keep what a group took, and the next has other sizes
 
     def _column(self, index: int, chunks: list[pa.Array]) -> pa.ChunkedArray:
         """Join the chunks of a column, as the type that the file was opened with."""

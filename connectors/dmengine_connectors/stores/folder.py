@@ -6,28 +6,16 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from dmengine.errors import DmengineError, InputError, RunError, StoreError
-from dmengine.spi import Sealed
+from dmengine.errors import DmengineError, RunError, StoreError
+from dmengine.spi import Leftovers, Part, RunInfo, Sealed
 from dmengine_connectors.stores.local import make_folders, remove_empty, sync_folder
-
-HOME = "_dmengine"  # where journals, manifests and sealed parts lie; every reader of ours skips it
-ABSENT = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """One file of a folder: its name below the root, its size, its pin; `odd` says why it cannot be read."""
-
-    name: str
-    size: int
-    pin: str
-    odd: str = ""
+from dmengine_connectors.stores.objects import ABSENT, HOME, Access, Carried, ObjectInfo, gone, not_at_rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +24,31 @@ class Folder:
 
     root: str
 
-    def objects(self) -> Iterator[ObjectInfo]:
+    @property
+    def at_once(self) -> int:
+        """One: a disk is not asked faster by asking it from many threads."""
+        return 1
+
+    def objects(self, only: str = "") -> Iterator[ObjectInfo]:
         """List files in name order, without what dmengine itself keeps there. Links are named, not followed."""
-        yield from sorted(self._walk(Path(self.root)), key=lambda found: found.name)
+        found = self._walk(Path(self.root), only)
+        yield from sorted(found, key=lambda info: info.name)
 
     def entries(self) -> set[str]:
         """Name what lies directly in the folder, without what dmengine keeps there; nothing if there is no folder."""
         with named("list", self.root):
             return set(os.listdir(self.root)) - {HOME} if os.path.isdir(self.root) else set()
 
-    def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
+    def _walk(self, folder: Path, only: str = "") -> Iterator[ObjectInfo]:
         with named("list", str(folder)):
-            entries = list(os.scandir(folder))
+            entries = [entry for entry in os.scandir(folder) if not only or entry.name == only]
         for entry in entries:
             if folder == Path(self.root) and entry.name == HOME:
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(Path(entry.path))
-            else:
+            if not entry.is_dir(follow_symlinks=False):
                 yield self._info(entry)
+            elif not only:
+                yield from self._walk(Path(entry.path))
 
     def _info(self, entry: os.DirEntry[str]) -> ObjectInfo:
         name = Path(entry.path).relative_to(self.root).as_posix()
@@ -63,20 +57,24 @@ class Folder:
         odd = "" if stat.S_ISREG(status.st_mode) else "a link" if entry.is_symlink() else "not a regular file"
         return ObjectInfo(name, status.st_size, pin_of(status), odd)
 
-    def open(self, name: str, pin: str = "") -> BinaryIO:
+    def open(self, name: str, pin: str = "", access: Access = "stream") -> BinaryIO:
         """Open a file for reading; with a pin, refuse a file that is not the one that was listed."""
         with named("read", name):
             file = open(self._path(name), "rb")  # noqa: SIM115  # the caller closes it
         if pin and pin_of(os.fstat(file.fileno())) != pin:
             file.close()
-            raise _not_at_rest(name, "changed")
+            raise not_at_rest(name, "changed")
         return file
 
-    def check_same(self, name: str, pin: str) -> None:
+    def carried(self, file: BinaryIO, name: str) -> Carried | None:
+        """Return nothing: mode and owner are the target's own affair."""
+        return None
+
+    def check_same(self, name: str, pin: str, file: BinaryIO) -> None:
         """Refuse a file that is no longer, or never was, the one that was listed."""
         found = self.pin(name)
         if found != pin:
-            raise _not_at_rest(name, "removed" if found == ABSENT else "changed")
+            raise not_at_rest(name, "removed" if found == ABSENT else "changed")
 
     def pin(self, name: str) -> str:
         """Return the pin of a file, or `absent`."""
@@ -88,9 +86,10 @@ class Folder:
     # ------------------------------------------------------------------------------------------ sealing
 
     @contextmanager
-    def sealing(self, run_id: str, name: str) -> Iterator[SealedFile]:
+    def sealing(self, run: RunInfo, part: Part, carried: Carried | None) -> Iterator[SealedFile]:
         """Write a new version of a file that stays invisible until it is published."""
-        staged = self._home(run_id) / _staged_name(name)
+        name = part.id
+        staged = self._home(run) / _staged_name(name)
         with named("write", name):
             make_folders(staged.parent)
             self._check_place(name)
@@ -126,55 +125,58 @@ class Folder:
                 f"cannot write {name} to the target: {problem}", hint="mend that, or choose another target"
             )
 
-    def publish(self, run_id: str, sealed: Sealed) -> None:
-        """Put a sealed file in its place, in one rename. May be called again after a crash."""
-        name, staged = sealed.location, self._home(run_id) / sealed.notes["staged"]
+    def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
+        """Put sealed files in their places, each in one rename. May be called again after a crash."""
+        lost = [one for one in sealed if not self._published(run, one)]
+        if lost:
+            raise gone(lost, "sealed file")
+
+    def _published(self, run: RunInfo, sealed: Sealed) -> bool:
+        """Put one file in its place; say no if it is gone, and not there already."""
+        name, staged = sealed.location, self._home(run) / sealed.notes["staged"]
         target = self._path(name)
         with named("publish", name):
-            if not staged.exists():
-                self._check_published(sealed)
-                return
+            if not staged.exists() and self._is_there(sealed):
+                return True
             if self.pin(name) not in (ABSENT, sealed.notes["replaces"]):
                 raise RunError(
                     f"{name} was changed at the target while the run was under way",
-                    hint="move it away and resume the run; the masked version is sealed and waits",
+                    hint="move it away and resume the run, which then puts the masked version there",
                 )
+            if not staged.exists():
+                return False
             make_folders(target.parent)
             os.replace(staged, target)
             sync_folder(target.parent)
             sync_folder(staged.parent)
+        return True
 
-    def _check_published(self, sealed: Sealed) -> None:
-        """Nothing is sealed any more: then the target must be what was sealed."""
+    def _is_there(self, sealed: Sealed) -> bool:
+        """Say whether the file at the target is what was sealed."""
         try:
             with open(self._path(sealed.location), "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                return hashlib.file_digest(file, "sha256").hexdigest() == sealed.checksum
         except FileNotFoundError:
-            found = ABSENT
-        if found != sealed.checksum:
-            raise RunError(
-                f"{sealed.location} is neither sealed nor published as it was sealed",
-                hint="something else removed or changed it; run `clean`, then mask again",
-            )
+            return False
 
-    def discard(self, run_id: str) -> None:
+    def discard(self, run: RunInfo) -> None:
         """Remove every sealed file of a run, as far as that is allowed."""
-        folder = self._home(run_id)
+        folder = self._home(run)
         with named("list", str(folder)):
             for path in folder.iterdir() if folder.is_dir() else ():
                 with suppress(OSError):  # `leftovers` names it
                     path.unlink()
         remove_empty(folder, Path(self.root, HOME))
 
-    def leftovers(self, run_id: str) -> tuple[str, ...]:
+    def leftovers(self, run: RunInfo) -> Leftovers:
         """Remove what attempts that were broken off have left, and name what could not be removed."""
-        self.discard(run_id)
-        folder = self._home(run_id)
+        self.discard(run)
+        folder = self._home(run)
         with named("list", str(folder)):
-            return tuple(sorted(str(path) for path in folder.iterdir())) if folder.is_dir() else ()
+            return Leftovers(tuple(sorted(str(path) for path in folder.iterdir())) if folder.is_dir() else ())
 
-    def _home(self, run_id: str) -> Path:
-        return Path(self.root, HOME, run_id, "sealed")
+    def _home(self, run: RunInfo) -> Path:
+        return Path(self.root, HOME, run.run_id, "sealed")
 
     def _path(self, name: str) -> Path:
         return Path(self.root, *name.split("/"))
@@ -221,10 +223,6 @@ class SealedFile(io.RawIOBase):
 def pin_of(status: os.stat_result) -> str:
     """Return what must still be true of a file when it is read: size, time of change, identity."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-
-
-def _not_at_rest(name: str, what: str) -> InputError:
-    return InputError(f"{name} was {what} while the run was under way", hint="run again when it is at rest")
 
 
 def _staged_name(name: str) -> str:

@@ -28,6 +28,11 @@ class LocalStore:
         """The folder."""
         return self.root
 
+    @property
+    def at_once(self) -> int:
+        """One: a disk is not asked faster by asking it from many threads."""
+        return 1
+
     def names(self, prefix: str = "") -> list[str]:
         """List the objects below a prefix, sorted, with what a crash left: half-written ones, and empty `folders/`."""
         found = []
@@ -59,8 +64,12 @@ class LocalStore:
                     raise _refused(error, name) from error
         return False
 
-    def delete(self, name: str) -> None:
-        """Remove an object, and the folders that it leaves empty; no error if there is none."""
+    def delete(self, *names: str) -> None:
+        """Remove objects, and the folders that they leave empty; no error for one that is not there."""
+        for name in names:
+            self._delete(name)
+
+    def _delete(self, name: str) -> None:
         path = self._path(name)
         folder = path if name.endswith("/") else path.parent
         try:

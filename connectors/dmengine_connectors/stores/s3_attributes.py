@@ -1,0 +1,103 @@
+"""What an object of a bucket has beside its bytes, carried over from the source to the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from dmengine.spi import Finding
+from dmengine_connectors.stores.s3_calls import Calls, RefusedError
+
+Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+
+_HEADERS: Final = (
+    "ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires",
+    "WebsiteRedirectLocation",
+)  # fmt: skip
+_ENCRYPTION: Final = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
+_FIXED_CLASSES: Final = ("OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP")
+"""Storage classes that belong to a place: no object elsewhere can be of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Metadata, headers, tags and settings of one object, in the words of CreateMultipartUpload.
+
+    Attributes:
+        headers: Content type, cache control and the like, and the storage class.
+        metadata: The user's own (`x-amz-meta-...`).
+        tags: The user's tags.
+        encryption: How the object is encrypted where it lies.
+    """
+
+    headers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    encryption: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the target wants of it.
+
+    Attributes:
+        encryption: The encryption of new objects; None: the bucket's default, or in place the object's own.
+        kms_key: The KMS key to encrypt with.
+        storage_class: The storage class of new objects; None: that of the original.
+    """
+
+    encryption: Encryption | None = None
+    kms_key: str | None = None
+    storage_class: str | None = None
+
+
+def read_attributes(
+    calls: Calls, key: str, answer: Mapping[str, Any], *, metadata: bool, tags: bool
+) -> tuple[Attributes, tuple[Finding, ...]]:
+    """Take the attributes of an object out of S3's answer, and ask for its tags if it has any."""
+    headers = {name: answer[name] for name in _HEADERS if answer.get(name)}
+    if (kind := answer.get("StorageClass", "STANDARD")) not in ("STANDARD", *_FIXED_CLASSES):
+        headers["StorageClass"] = kind
+    findings = []
+    kept = dict(answer.get("Metadata", {})) if metadata else {}
+    if kept:
+        findings.append(_kept("metadata", kept))
+    found: dict[str, str] = {}
+    if tags and answer.get("TagCount"):
+        try:
+            listed = calls("get_object_tagging", Key=key)["TagSet"]
+            found = {tag["Key"]: tag["Value"] for tag in listed}
+            findings.append(_kept("tags", found))
+        except RefusedError as error:
+            findings.append(Finding("warning", f"its tags are not carried over: {error.message}", hint=error.hint))
+    encryption = {name: answer[name] for name in _ENCRYPTION if answer.get(name) is not None}
+    return Attributes(headers, kept, found, encryption), tuple(findings)
+
+
+def _kept(what: Literal["metadata", "tags"], values: Mapping[str, str]) -> Finding:
+    message = f"{what} kept as they are: {', '.join(sorted(values))}"
+    return Finding("warning", message, hint=f'set {what}="drop" if they may hold people\'s data')
+
+
+def creation(attributes: Attributes, wanted: Wanted, *, in_place: bool) -> dict[str, Any]:
+    """Return the parameters that give a new object these attributes.
+
+    >>> creation(Attributes({"ContentType": "text/csv"}, tags={"team": "a b"}), Wanted(), in_place=False)
+    {'ContentType': 'text/csv', 'Tagging': 'team=a+b'}
+    """
+    parameters = dict(attributes.headers)
+    if attributes.metadata:
+        parameters["Metadata"] = dict(attributes.metadata)
+    if attributes.tags:
+        parameters["Tagging"] = urlencode(attributes.tags)
+    if wanted.storage_class:
+        parameters["StorageClass"] = wanted.storage_class
+    if wanted.encryption or wanted.kms_key:
+        parameters["ServerSideEncryption"] = wanted.encryption or "aws:kms"
+        if wanted.kms_key:
+            parameters["SSEKMSKeyId"] = wanted.kms_key
+    elif in_place:
+        parameters |= attributes.encryption
+    return parameters

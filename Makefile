@@ -11,7 +11,7 @@ test: .venv/test.done
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The long proofs in full: every kill point, vector, canary and example, where `make test` takes a sample.
-prove: .venv/test.done
+prove: .venv/test.done .ministack/done
 	DMENGINE_PROVE=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=15
 
 lint: .venv/test.done
@@ -30,10 +30,16 @@ docs: .venv/test.done
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	@touch $@
 
+# An AWS of other people's that enforces IAM. It pins another botocore than ours, so that it lives by itself.
+.ministack/done: | .venv/bin/python
+	$(BIN)/python -m venv .ministack
+	.ministack/bin/python -m pip install --quiet ministack==1.5.33
+	@touch $@
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "dmengine needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv demo-output site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .ministack demo-output site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

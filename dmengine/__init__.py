@@ -23,7 +23,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmengine.api import clean, mask_frame, mask_table, plan, preview, resume, run, unmask_frame, unmask_table
+    from dmengine.api import (
+        check,
+        clean,
+        mask_frame,
+        mask_table,
+        plan,
+        preview,
+        resume,
+        run,
+        unmask_frame,
+        unmask_table,
+    )
     from dmengine.conditions import all_of, any_of, field, not_
     from dmengine.errors import DmengineError
     from dmengine.functions import masker
@@ -41,6 +52,7 @@ _HOMES = {
     "Ruleset": "rules",
     "all_of": "conditions",
     "any_of": "conditions",
+    "check": "api",
     "clean": "api",
     "drop": "rules",
     "field": "conditions",
@@ -66,6 +78,7 @@ __all__ = [
     "Ruleset",
     "all_of",
     "any_of",
+    "check",
     "clean",
     "drop",
     "field",

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from dmengine import frames, planview, previewing, recovery, registry, running
+from dmengine import checking, frames, planview, previewing, recovery, registry, running
 from dmengine.columns import masked_columns
 from dmengine.counts import Counts
 from dmengine.decisions import Rulebook
 from dmengine.engine import Batch, Engine
 from dmengine.errors import DmengineError, KeyringError, PlanError, RunError, shielded
+from dmengine.eventlog import EventLog, followed
 from dmengine.executors import ExecutorChoice
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key, hold
@@ -26,7 +27,7 @@ from dmengine.records import TableRecords
 from dmengine.report import Report
 from dmengine.rules import Ruleset
 from dmengine.sealing import Settings
-from dmengine.spi import Described, Finding, Sink, Source, Store
+from dmengine.spi import Described, Finding, Side, Sink, Source, Store
 from dmengine.unmasking import way_back
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def run(
     remask: bool = False,
     journal: str | Path | Store | None = None,
     progress: bool | None = None,
+    log: str | Path | EventLog | None = None,
+    strict: bool = False,
 ) -> Report:
     """Mask everything in `source` into `target`: all of it, or nothing becomes visible.
 
@@ -66,6 +69,9 @@ def run(
         journal: Where the journal goes: a folder, an `s3://bucket/prefix/` (written with the target's session), or a
             store; None: `_dmengine/` beside the target.
         progress: Show a progress bar; None: on a terminal or in a notebook.
+        log: Where events go as JSON lines: a file, "-" (standard error), "stdout:", "cloudwatch:GROUP[:STREAM]", or a
+            log of a plugin's. A log that fails does not stop the run: the report warns of what got lost.
+        strict: Refuse to run where the check beforehand finds anything to warn of, or may not look.
 
     Raises:
         PlanError: the rules do not fit the data or the target; nothing was written.
@@ -73,11 +79,15 @@ def run(
     """
     rules = as_ruleset(ruleset)
     settings = Settings(workers, executor, resume, on_failure, remask, journal_at(journal, target), progress)
-    described, plan = _planned(source, target, rules, _checked(key), scan=False)
-    return running.start(source, target, rules, key, settings, described, plan).go()
+    with followed(log, target, source) as following:
+        described, plan = _planned(source, target, rules, _checked(key), scan=False, strict=strict)
+        report = running.start(source, target, rules, key, settings, described, plan).go()
+    return following.told(report)
 
 
-def plan(source: Source, target: Sink, ruleset: Rules, key: Key, *, full: bool = False) -> planview.PlanView:
+def plan(
+    source: Source, target: Sink, ruleset: Rules, key: Key, *, full: bool = False, strict: bool = False
+) -> planview.PlanView:
     """Say what a run would do, field by field, and what would stop it. No side effects.
 
     Args:
@@ -86,9 +96,29 @@ def plan(source: Source, target: Sink, ruleset: Rules, key: Key, *, full: bool =
         ruleset: The rules, or the path of a YAML file.
         key: The root key, of which only the fingerprint is shown.
         full: Look at the field names of every record of documents, not of a sample.
+        strict: Take what the check of source and target warns of, or may not look at, as what stops a run.
     """
-    described, made = _planned(source, target, as_ruleset(ruleset), _checked(key), scan=True, full=full)
+    described, made = _planned(source, target, as_ruleset(ruleset), _checked(key), scan=True, full=full, strict=strict)
     return planview.PlanView(made, described.outcomes)
+
+
+def check(source: Source, target: Sink | None = None, *, probe: bool = True, strict: bool = False) -> checking.Checks:
+    """Look whether a job would work, and whether it is safe: identities, rights, and how its places are set up.
+
+    >>> from dmengine.connectors import LocalFiles
+    >>> print(check(LocalFiles(".")).status)
+    passed
+
+    Args:
+        source: Where the records are.
+        target: Where the masked records would go.
+        probe: Prove the rights to write with a small object below `_dmengine/`, which is removed again. Without,
+            nothing is written, and these rights are unknown.
+        strict: Take warnings, and what may not be looked at, for failures.
+    """
+    places: list[tuple[Side, object]] = [("source", source)]
+    places += [("target", target)] if target is not None else []
+    return checking.look(places, probe=probe, strict=strict)
 
 
 def preview(source: Source, ruleset: Rules, key: Key, *, rows: int = 10, datasets: int = 5) -> previewing.Preview:
@@ -108,23 +138,32 @@ def resume(
     on_failure: Literal["discard", "keep"] = "keep",
     journal: str | Path | Store | None = None,
     progress: bool | None = None,
+    log: str | Path | EventLog | None = None,
 ) -> Report:
     """Finish a run that was killed or that failed with `on_failure="keep"`: only what is left is done.
 
     A run that had committed is rolled forward; it needs nothing but the target, unless sealed parts are gone: these
-    are masked again.
+    are masked again. `log` takes events as `run` has it.
 
     Raises:
         RunError: there is no such run, or source, ruleset or key are not what they were.
     """
     rules = as_ruleset(ruleset)
     store = journal_at(journal, target) or target.journal()
+    settings = Settings(workers, executor, "auto", on_failure, False, store, progress)
+    with followed(log, target, source) as following:
+        report = _resumed(source, target, rules, key, run_id, settings, store)
+    return following.told(report)
+
+
+def _resumed(
+    source: Source, target: Sink, rules: Ruleset, key: Key, run_id: str | None, settings: Settings, store: Store
+) -> Report:
     found = _pick(store, run_id, recovery.clear_unbegun(store, target))
     if (manifest := found.finished()) is not None:
         found.forget(keep="manifest.json")
         return Report.from_dict(manifest)
     if found.committed() is not None:
-        settings = Settings(workers, executor, progress=progress)
         return recovery.roll_forward(source, target, rules, found, _checked(key), settings)
     described, made = _planned(source, target, rules, _checked(key), scan=False)
     identity = running.identify(described, target, rules, key)
@@ -134,7 +173,6 @@ def resume(
             f"run {found.run_id} cannot go on: {', '.join(changed)} changed since it began",
             hint="put back what changed, or discard it (`dmengine clean`) and run anew",
         )
-    settings = Settings(workers, executor, "auto", on_failure, False, store, progress)
     return running.Run(source, target, rules, key, settings, described, made, found).go()
 
 
@@ -300,12 +338,12 @@ def _pick(store: Store, run_id: str | None, never_begun: Sequence[str] = ()) -> 
 
 
 def _planned(
-    source: Source, target: Sink, rules: Ruleset, key: Key, *, scan: bool, full: bool = False
+    source: Source, target: Sink, rules: Ruleset, key: Key, *, scan: bool, full: bool = False, strict: bool = False
 ) -> tuple[Described, Plan]:
     described = shielded(source.describe)
     limits = target.limits(described)
     documents: dict[str, list[FieldPath]] = {}
-    problems: list[Finding] = []
+    problems: list[Finding] = list(checking.dangers(source, target, strict=strict))
     for info in described.datasets if scan else ():
         if info.schema is None:
             try:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from dmengine import api
+from dmengine import api, checking, registry
+from dmengine.commands import COMMANDS, Command
+from dmengine.connectionfile import load_connection_file, places_of
 from dmengine.errors import DmengineError, KeyringError, PlanError, PluginError, RulesetError, StoreError
+from dmengine.eventlog import followed
 from dmengine.jobfile import Job, load_job
-from dmengine.logs import JsonLines, logger
 from dmengine.report import Report, unwritable
 from dmengine.rules import Ruleset
+from dmengine.spi import Side
 from dmengine.versions import version
+from dmengine.yamlfile import load_document, read_text
 
 DONE, REFUSED, FAILED, UNCLEAN, INTERRUPTED = 0, 2, 3, 4, 130
 _EXIT_CODES = """exit codes:
@@ -27,6 +32,13 @@ _EXIT_CODES = """exit codes:
   3    failed: the data, a store or the run; nothing new is visible (after COMMIT: `resume` finishes it)
   4    finished, but something is left over, or a report could not be written; the output names it
   130  interrupted
+"""
+_LOG = "add events there as JSON lines: a file, - (standard error), stdout: or cloudwatch:GROUP[:STREAM]"
+_STRICT = "refuse where the check beforehand warns of anything, or may not look"
+_CHECK_CODES = """exit codes:
+  0    all is well
+  1    something to know (a warning), or not known; with --strict it is 2
+  2    something that stops a run, or the file cannot be read
 """
 _REFUSALS = (RulesetError, PlanError, KeyringError, PluginError)
 _INTERRUPTED = """interrupted
@@ -43,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        with _log_to(options.log):
+        with _log_to(None if "report" in options else options.log):  # what makes a report tells there what got lost
             return command(options)
     except DmengineError as error:
         print(f"{_kind(error)}: {error}", file=sys.stderr)
@@ -67,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _command(commands, "mask", _mask, "mask what the job names", _add_mask_options)
     _command(commands, "plan", _plan, "say what `mask` would do, field by field; change nothing", _add_plan_options)
+    about = "look whether a job, or a connection, would work, and is safe"
+    _command(commands, "check", _check, about, _add_check_options)
     _command(commands, "preview", _preview, "show a few masked records beside the shape of the originals", _add_rows)
     _command(commands, "resume", _resume, "finish a run that was killed", _add_resume_options)
     _command(commands, "clean", _clean, "discard what killed runs have left; publish what had committed", _add_run_id)
@@ -74,15 +88,39 @@ def _parser() -> argparse.ArgumentParser:
         "import-datamasque", help="print a ruleset of DataMasque as one of dmengine, and what could not be carried"
     )
     importing.add_argument("file", type=Path, help="the YAML of the ruleset")
-    importing.add_argument("--log", metavar="FILE", help="add events there as JSON lines; - is standard error")
+    importing.add_argument("--log", metavar="LOG", help=_LOG)
     importing.set_defaults(command=_import_datamasque)
     demo = commands.add_parser("demo", help="mask a made-up shop in a new folder, and prove that its joins survive")
     demo.add_argument("--folder", type=Path, default=Path("demo-output"), help="where (default: demo-output)")
     demo.add_argument("--scale", type=_above_zero(float), default=0.6,
                       help="TPC-H scale factor (default: 0.6, 1 million rows)")  # fmt: skip
-    demo.add_argument("--log", metavar="FILE", help="add run events there as JSON lines; - is standard error")
+    demo.add_argument("--log", metavar="LOG", help=_LOG)
     demo.set_defaults(command=_demo)
+    for name in registry.names(COMMANDS):
+        if name not in commands.choices:  # nobody's plugin takes the place of a command of the engine
+            _plugin(commands, name)
     return parser
+
+
+def _plugin(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str) -> None:
+    """Add a command of a plugin; one that cannot be loaded says so when it is called, and stops no other."""
+    problem: PluginError | None = None
+    try:
+        plugin: Command = registry.load(COMMANDS, name)()
+    except PluginError as error:
+        problem = error
+    if problem is not None:
+        parser = commands.add_parser(name, help="cannot be loaded; call it to see why")
+        parser.set_defaults(command=partial(_refuse, problem))
+    else:
+        parser = commands.add_parser(name, help=plugin.about, description=plugin.about)
+        plugin.add_options(parser)
+        parser.set_defaults(command=partial(plugin.run, load_job=load_job))
+    parser.add_argument("--log", metavar="LOG", help=_LOG)
+
+
+def _refuse(problem: PluginError, _: argparse.Namespace) -> int:
+    raise problem
 
 
 def _command(
@@ -94,7 +132,7 @@ def _command(
 ) -> None:
     parser = commands.add_parser(name, help=about, description=about)
     parser.add_argument("job", type=Path, help="the job file (YAML or JSON)")
-    parser.add_argument("--log", metavar="FILE", help="add run events there as JSON lines; - is standard error")
+    parser.add_argument("--log", metavar="LOG", help=_LOG)
     add_options(parser)
     parser.set_defaults(command=command)
 
@@ -109,6 +147,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_mask_options(parser: argparse.ArgumentParser) -> None:
     _add_run_options(parser)
+    parser.add_argument("--strict", action="store_true", help=_STRICT)
     parser.add_argument("--remask", action="store_true", help="mask objects in place that are masked already")
 
 
@@ -123,7 +162,17 @@ def _add_run_id(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strict", action="store_true", help=_STRICT)
     parser.add_argument("--full", action="store_true", help="look at the field names of every record of documents")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write a page")
+
+
+def _add_check_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _CHECK_CODES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--no-probe", action="store_true", help="write nothing: the rights to write are then unknown")
+    parser.add_argument("--strict", action="store_true", help="take warnings, and what is unknown, for failures")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write a page")
 
@@ -160,6 +209,7 @@ def _mask(options: argparse.Namespace) -> int:
     report = api.run(
         job.source, job.target, job.ruleset, job.load_key(), workers=job.workers, executor=job.executor,
         on_failure=job.on_failure, remask=job.remask, journal=job.journal, progress=False if options.quiet else None,
+        log=options.log or job.log, strict=job.strict or options.strict,
     )  # fmt: skip
     return _reported(report, job, options)
 
@@ -169,6 +219,7 @@ def _resume(options: argparse.Namespace) -> int:
     report = api.resume(
         job.source, job.target, job.ruleset, job.load_key(), run_id=options.run, workers=job.workers,
         executor=job.executor, journal=job.journal, progress=False if options.quiet else None,
+        log=options.log or job.log,
     )  # fmt: skip
     return _reported(report, job, options)
 
@@ -200,11 +251,34 @@ def _plan(options: argparse.Namespace) -> int:
     job = load_job(options.job)
     if options.html and (problem := unwritable(options.html)):
         raise RulesetError(f"--html {options.html}: {problem}", hint="choose another name")
-    view = api.plan(job.source, job.target, job.ruleset, job.load_key(), full=options.full)
+    strict = job.strict or options.strict
+    view = api.plan(job.source, job.target, job.ruleset, job.load_key(), full=options.full, strict=strict)
     _say(json.dumps(view.to_dict(), indent=2) if options.json else view)
     if options.html:
         view.save(options.html)
     return DONE if view.ok else REFUSED
+
+
+def _check(options: argparse.Namespace) -> int:
+    if options.html and (problem := unwritable(options.html)):
+        raise RulesetError(f"--html {options.html}: {problem}", hint="choose another name")
+    places, strict = _places(options.job)
+    checks = checking.look(places, probe=not options.no_probe, strict=strict or options.strict)
+    width = shutil.get_terminal_size((120, 24)).columns
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    _say(json.dumps(checks.to_dict(), indent=2) if options.json else checks.to_text(width=width, colour=colour))
+    if options.html:
+        checks.save(options.html)
+    return checks.exit_code
+
+
+def _places(path: Path) -> tuple[list[tuple[Side, object]], bool]:
+    """Return what a job, or a connection, uses as what; and whether a job is strict."""
+    written = load_document(read_text(path), path.name).data
+    if not isinstance(written, dict) or {"source", "target", "ruleset"} & written.keys():
+        job = load_job(path)
+        return [("source", job.source), ("target", job.target)], job.strict
+    return places_of(load_connection_file(path)), False
 
 
 def _preview(options: argparse.Namespace) -> int:
@@ -237,28 +311,12 @@ def _say(text: object) -> None:
 
 
 @contextmanager
-def _log_to(target: str | None) -> Iterator[None]:
-    """Add events to a file, or standard error, while a command works."""
-    if not target:
+def _log_to(log: str | None) -> Iterator[None]:
+    """Let a log take the events of a command that makes no report, and say on standard error what it lost."""
+    with followed(log) as following:
         yield
-        return
-    handler, problem = None, ""
-    try:
-        handler = logging.StreamHandler(sys.stderr) if target == "-" else logging.FileHandler(target, encoding="utf-8")
-    except OSError as error:
-        problem = error.strerror or "refused"
-    if handler is None:
-        raise RulesetError(f"--log {target}: cannot be written: {problem}", hint="choose another name, or -")
-    handler.setFormatter(JsonLines())
-    logger.addHandler(handler)
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        handler.close()
+    if following.lost is not None:
+        print(f"warning: {following.lost.message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

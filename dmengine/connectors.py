@@ -1,10 +1,22 @@
 """The connectors that ship with dmengine, and the formats that they read and write."""
 
+from dmengine_connectors.connections import (
+    DynamoDBConnection,
+    RedshiftConnection,
+    S3Connection,
+    load_connection,
+    updated,
+)
+from dmengine_connectors.eventlog import CloudWatchLog
 from dmengine_connectors.files import LocalFiles, S3Files
 from dmengine_connectors.formats.csv import Csv
 from dmengine_connectors.formats.jsonl import JsonLines
 from dmengine_connectors.formats.parquet import Parquet
+from dmengine_connectors.policy.writing import policies
 from dmengine_connectors.session import Role, SessionFactory
 from dmengine_connectors.stores.s3_journal import S3Store
 
-__all__ = ["Csv", "JsonLines", "LocalFiles", "Parquet", "Role", "S3Files", "S3Store", "SessionFactory"]
+__all__ = [
+    "CloudWatchLog", "Csv", "DynamoDBConnection", "JsonLines", "LocalFiles", "Parquet", "RedshiftConnection", "Role",
+    "S3Connection", "S3Files", "S3Store", "SessionFactory", "load_connection", "policies", "updated",
+]  # fmt: skip

@@ -16,8 +16,8 @@ from dmengine.datamasque_notes import NotCarried, Notes
 from dmengine.datamasque_yaml import Mapping, load
 from dmengine.errors import RulesetError
 from dmengine.paths import FieldPath
-from dmengine.rulefile import read_text
 from dmengine.rules import Dataset, Ruleset
+from dmengine.yamlfile import read_text
 
 _EVERYTHING: Final = "**"
 _NOT_MASKS: Final = {

@@ -280,6 +280,16 @@ def read_key(content: bytes, place: str) -> bytes:
     raise _not_a_key(place)
 
 
+def read_private(path: str) -> tuple[Secret, str]:
+    """Return what a small file holds that only its owner can read, or why it cannot be used. For sources of secrets.
+
+    >>> read_private("/no/such/file")
+    (<secret>, 'No such file or directory')
+    """
+    content, problem = _read_private(path)
+    return content, problem[0] if problem else ""
+
+
 def _read_private(path: str) -> tuple[Secret, tuple[str, str] | None]:
     nothing = Secret()
     make = f"make one with (umask 077; {_MAKE} > the file)"

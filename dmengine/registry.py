@@ -24,6 +24,9 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "dmengine.keys": "key source",
         "dmengine.stores": "store",
         "dmengine.sessions": "session",
+        "dmengine.logs": "event log",
+        "dmengine.connections": "type of connection",
+        "dmengine.commands": "command",
     }
 )
 """The entry-point groups, with the word that a message uses for a plugin of each."""

@@ -19,7 +19,7 @@ from dmengine.rulecheck import problems_of
 from dmengine.rulemodels import KEEP_SCHEMA, MASK, OTHERWISE, RuleModel, RulesetModel
 from dmengine.rules import Action, Dataset, Drop, Keep, Rule, Ruleset
 from dmengine.spi import Masker
-from dmengine.yamlfile import MAX_BYTES, Document, dump_document, load_document
+from dmengine.yamlfile import Document, dump_document, load_document, read_text
 
 _Masks = dict[Where, Masker]
 
@@ -45,21 +45,6 @@ def load_ruleset(source: str | Path) -> Ruleset:
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
         return read_ruleset(load_document(source, "ruleset"))
     return read_ruleset(load_document(read_text(Path(source)), Path(source).name))
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a small UTF-8 file that a person wrote."""
-    text: str | None = None
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1).decode("utf-8")
-    except OSError as error:
-        raise RulesetError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
-    except UnicodeDecodeError:
-        pass
-    if text is None:  # raised here: the decoder's error holds the bytes
-        raise RulesetError(f"{path} is not UTF-8 text", hint="save it as UTF-8")
-    return text
 
 
 def read_ruleset(document: Document) -> Ruleset:

@@ -14,6 +14,8 @@ import pyarrow as pa
 from dmengine.errors import RunError
 from dmengine.paths import FieldPath
 from dmengine.values import (
+    Check,
+    CheckStatus,
     DatasetInfo,
     Described,
     Finding,
@@ -25,6 +27,7 @@ from dmengine.values import (
     Sealed,
     Selection,
     Severity,
+    Side,
     TargetLimits,
     Words,
 )
@@ -33,10 +36,10 @@ Uniqueness = Literal["injective", "lossy", "unknown"]
 Scope = Literal["value", "row", "column"]
 
 __all__ = [
-    "DatasetInfo", "Described", "Finding", "Format", "GoneError", "Leftovers", "Limits", "MaskContext", "Masker",
-    "Outcome", "Part", "Positions", "RecordStream", "Records", "RunInfo", "Scope", "Sealed", "Selection", "Severity",
-    "Sink", "Source", "Store", "TargetLimits", "Uniqueness", "Words", "domains_used", "fields_read", "findings_of",
-    "is_keyed",
+    "Check", "CheckStatus", "Checked", "DatasetInfo", "Described", "Finding", "Format", "GoneError", "Leftovers",
+    "Limits", "MaskContext", "Masker", "Outcome", "Part", "Positions", "RecordStream", "Records", "RunInfo", "Scope",
+    "Sealed", "Selection", "Severity", "Side", "Sink", "Source", "Store", "TargetLimits", "Uniqueness", "Words",
+    "domains_used", "fields_read", "findings_of", "is_keyed",
 ]  # fmt: skip
 
 
@@ -311,6 +314,21 @@ class GoneError(RunError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), hint=self.hint, parts=self.parts), (self.message,), {"place": self.place}
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A source or sink that can say whether it would work, and whether it is safe, before anything is read."""
+
+    def check(self, side: Side, *, probe: bool = False, brief: bool = False) -> Iterable[Check]:
+        """Look at identities, rights and settings, as what it is to be used.
+
+        Args:
+            side: What it is to be used as.
+            probe: Whether something may be written to prove the rights; it is removed again. Without, nothing changes.
+            brief: Only what could be dangerous, before a run: what a run would come upon by itself is left out.
+        """
+        ...
 
 
 @runtime_checkable

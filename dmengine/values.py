@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Severity = Literal["info", "warning", "error"]
+Side = Literal["source", "target", "staging"]
+CheckStatus = Literal["passed", "warning", "unknown", "failed"]
 Words = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
 
@@ -23,6 +25,32 @@ class Finding:
     message: str
     where: str = ""
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What came of looking at one thing that a run stands on: a role, a right, how a bucket is set up. Never a value.
+
+    "failed" stops a run: it could not work, or would be dangerous. "warning" is a thing that a person should know.
+    "unknown" is what could not be looked at: neither a pass nor a failure.
+
+    Attributes:
+        name: What was looked at, the same in every version: "bucket.public", "session.hop".
+        status: What came of it.
+        subject: Whose: `s3://bucket/`, a role's ARN, `table users`.
+        answer: What was found, in plain words.
+        call: The call that told it, as AWS names it: "GetBucketPolicyStatus".
+        remedy: What to do about it.
+        policy: The statements that would allow what is missing, as a policy document.
+    """
+
+    name: str
+    status: CheckStatus
+    subject: str
+    answer: str
+    call: str = ""
+    remedy: str = ""
+    policy: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -36,7 +37,7 @@ class Document:
     ('rules.yaml:2:10', 'rules.yaml:2:3')
     """
 
-    data: Any
+    data: Any = field(repr=False)  # a person may have written a secret into it
     source: str
     _values: dict[Where, Place] = field(repr=False)
     _keys: dict[Where, Place] = field(repr=False)
@@ -86,6 +87,21 @@ def load_document(text: str, source_name: str) -> Document:
     if too_long:
         raise RulesetError(f"{source_name} is larger than 1 MiB", hint="split it into several files")
     return _Reader(source_name).read(text)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a small UTF-8 file that a person wrote."""
+    text: str | None = None
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise RulesetError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
+    except UnicodeDecodeError:
+        pass
+    if text is None:  # raised here: the decoder's error holds the bytes
+        raise RulesetError(f"{path} is not UTF-8 text", hint="save it as UTF-8")
+    return text
 
 
 class _Reader:

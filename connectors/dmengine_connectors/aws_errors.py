@@ -16,6 +16,31 @@ Kind = Literal[
     "credentials", "region", "unreachable", "request", "other",
 ]  # fmt: skip
 
+
+class AwsError(StoreError):
+    """AWS refused or failed: says in what way, for code that can go on without.
+
+    Attributes:
+        kind: What kind of trouble it is (`kind_of`).
+        code: AWS's code for it.
+        action: The right that is missing, where AWS names it: "kms:Decrypt".
+        denier: Which policy it is that does not allow it, where AWS says so: "identity-based", "resource-based".
+        forbids: Which policy it is that forbids it outright, where AWS says so.
+        key: The KMS key that may not be used, where AWS names it.
+        region: Where the bucket is, where S3 says so.
+        date: When, by AWS's clock.
+    """
+
+    kind: Kind = "other"
+    code: str = ""
+    action: str = ""
+    denier: str = ""
+    forbids: str = ""
+    key: str = ""
+    region: str = ""
+    date: str = ""
+
+
 # The codes of all services that are asked: S3 and STS, DynamoDB, KMS, Secrets Manager and Logs, and of any HEAD, which
 # is a bare status: a 503 is how S3 says SlowDown there.
 _CODES: Final[Mapping[Kind, str]] = MappingProxyType(
@@ -94,6 +119,13 @@ _REMEDIES: Final[Mapping[Kind, str]] = MappingProxyType(
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:#-]{1,80}")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,200}")
 _PROFILE: Final = re.compile(r"[\w.@+=,-]{1,64}", re.ASCII)
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+_ACTION: Final = re.compile(r"not authorized to perform: ([a-z0-9-]{2,20}:[A-Za-z]{3,60})\b")
+_POLICY: Final = "(identity-based|resource-based|session|permissions boundary|service control|resource control)"
+_LACKS: Final = re.compile(rf"because no {_POLICY} policy allows")
+_FORBIDS: Final = re.compile(rf"with an explicit deny in an? {_POLICY}")
+_KEY: Final = re.compile(r"on resource: (arn:aws[a-z-]*:kms:[a-z0-9-]{1,40}:\d{12}:key/[A-Za-z0-9-]{1,64})\b", re.ASCII)
+_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9+/=_-]{1,128}")
 
 
@@ -118,7 +150,11 @@ def named(error: Exception, *, call: str, what: str, hint: str = "") -> Dmengine
     request = request_id(error)
     details = call + (f", request {request}" if request else "") + _about(error)
     remedy = hint or _REMEDIES[kind_of(error)].format(call=call)
-    return StoreError(f"{what}: {code_of(error)} ({details})", hint=remedy)
+    made = AwsError(f"{what}: {code_of(error)} ({details})", hint=remedy)
+    made.kind, made.code = kind_of(error), code_of(error)
+    made.action, made.denier, made.forbids = denied(error)
+    made.key, made.region = key_of(error), region_of(error)
+    return made
 
 
 def reported(work: Callable[[], T], *, call: str, what: str, hint: str = "") -> T:
@@ -148,6 +184,34 @@ def code_of(error: Exception) -> str:
     # DynamoDB's are prefixed with a namespace; anything else that is no code may be somebody's text
     bare = str(code).rpartition("#")[2]
     return bare if _CODE.fullmatch(bare) else "an unreadable error code"
+
+
+def denied(error: Exception) -> tuple[str, str, str]:
+    """Return the right that is missing, the kind of policy that lacks it, and the kind that forbids it, as AWS says.
+
+    Nothing else is taken from its message, which may hold anything.
+
+    >>> from botocore.exceptions import ClientError
+    >>> message = "User: x is not authorized to perform: kms:Decrypt on y because no resource-based policy allows it"
+    >>> denied(ClientError({"Error": {"Code": "AccessDenied", "Message": message}}, "GetObject"))
+    ('kms:Decrypt', 'resource-based', '')
+    """
+    message = str(_answer(error, "Error").get("Message") or "")
+    action, lacks, forbids = (form.search(message) for form in (_ACTION, _LACKS, _FORBIDS))
+    return action[1] if action else "", lacks[1] if lacks else "", forbids[1] if forbids else ""
+
+
+def key_of(error: Exception) -> str:
+    """Return the ARN of the KMS key that AWS says may not be used, or nothing."""
+    found = _KEY.search(str(_answer(error, "Error").get("Message") or ""))
+    return found[1] if found else ""
+
+
+def region_of(error: Exception) -> str:
+    """Return the region that S3 says a bucket is in, or nothing."""
+    headers = _answer(error, "ResponseMetadata").get("HTTPHeaders")
+    found = str(headers.get("x-amz-bucket-region", "")) if isinstance(headers, Mapping) else ""
+    return found if _REGION.fullmatch(found) else ""
 
 
 def request_id(error: Exception) -> str:

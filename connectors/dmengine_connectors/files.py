@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import InstanceOf
 
 from dmengine.errors import PlanError, StoreError
-from dmengine.spi import Described, Finding, Format, RunInfo, Store, TargetLimits
+from dmengine.spi import Check, Described, Finding, Format, RunInfo, Side, Store, TargetLimits
 from dmengine_connectors.objectfiles import ObjectFiles, Unmatched, standing, targets
 from dmengine_connectors.session import SessionFactory
 from dmengine_connectors.stores.folder import Folder
@@ -21,8 +21,10 @@ from dmengine_connectors.stores.s3 import Bucket
 from dmengine_connectors.stores.s3_attributes import Encryption, Wanted
 from dmengine_connectors.stores.s3_calls import Calls, split_url
 from dmengine_connectors.stores.s3_journal import S3Store, calls_on
-from dmengine_connectors.stores.s3_posture import open_upload_rules, posture
 from dmengine_connectors.stores.s3_versions import OldVersions, check_versions
+
+if TYPE_CHECKING:
+    from dmengine_connectors.checks.s3 import Files
 
 __all__ = ["LocalFiles", "S3Files"]
 
@@ -95,6 +97,23 @@ class LocalFiles(ObjectFiles):
         if odd := [name for name in ours if not _is_path(name)]:
             raise PlanError(f"a folder cannot hold an object named {odd[0]!r}", hint="exclude it, or use a bucket")
         return TargetLimits(findings=tuple(self._standing(ours)))
+
+    def check(self, side: Side, *, probe: bool = False, brief: bool = False) -> Iterator[Check]:
+        """Look whether the folder can be read, or written."""
+        if brief:
+            return
+        name, wanted = ("place.read", os.R_OK) if side == "source" else ("place.write", os.W_OK)
+        there = self.location
+        while side != "source" and not os.path.lexists(there):
+            there = os.path.dirname(there)
+        if not os.path.exists(there):
+            yield Check(name, "failed", self.location, f"there is no {self.path}", "stat", "check the path")
+        elif not os.access(there, wanted | (os.X_OK if os.path.isdir(there) else 0)):
+            told = f"{there} may not be {'read' if side == 'source' else 'written'} by this user"
+            yield Check(name, "failed", self.location, told, "access", "change its rights, or run as another user")
+        else:
+            told = f"it may be {'read' if side == 'source' else 'written'}"
+            yield Check(name, "passed", self.location, told, "access")
 
     def _standing(self, ours: list[str]) -> Iterator[Finding]:
         """Say what stands at the target; foreign folders are not looked into, they may be large and in use."""
@@ -180,7 +199,7 @@ class S3Files(ObjectFiles):
         return split_url(self.url)[1].removesuffix(self.single)
 
     def describe(self) -> Described:
-        """Say what is there, and whether the bucket is public. No side effects.
+        """Say what is there. No side effects.
 
         Raises:
             StoreError: there is no such bucket or object, or it cannot be read.
@@ -188,7 +207,7 @@ class S3Files(ObjectFiles):
         found = ObjectFiles.describe(self)
         if self.single and not found.datasets and not found.outcomes and not found.findings:
             raise StoreError(f"there is no {self.location}", hint="a prefix ends with /, one object does not")
-        return replace(found, findings=(*found.findings, *posture(self._calls, "source")))
+        return found
 
     def limits(self, source: Described) -> TargetLimits:
         """Refuse a target that must not be, and say what would be replaced. Files limit no field."""
@@ -206,7 +225,32 @@ class S3Files(ObjectFiles):
         else:
             there, ours = {info.name for info in self.objects.objects()}, set(targets(source))
             findings = tuple(standing(len(there & ours), len(there - ours), "files"))
-        return TargetLimits(findings=(*findings, *posture(self._calls, "target"), *open_upload_rules(self._calls)))
+        return TargetLimits(findings=findings)
+
+    def check(self, side: Side, *, probe: bool = False, brief: bool = False) -> Iterator[Check]:
+        """Look at who calls, whether the bucket can be read or written, and whether it is set up safely.
+
+        With `probe`, a target is written to: `_dmengine/check-...` below the prefix, which is removed again.
+        """
+        from dmengine_connectors.checks.s3 import check_dangers, check_files
+
+        if brief:
+            return check_dangers(self._looked, side)
+        account = getattr(self.session, "expected_account", "")
+        return check_files(self._looked, side, probe=probe, expected_account=account)
+
+    def check_beside(self, source: object) -> Iterator[Check]:
+        """Say how this target lies to a source: apart, in place, or one inside the other."""
+        from dmengine_connectors.checks.s3 import check_beside
+
+        return check_beside(self._looked, self.location, getattr(source, "location", ""))
+
+    @property
+    def _looked(self) -> Files:
+        from dmengine_connectors.checks.s3 import Files
+
+        wanted = Wanted(self.encryption, self.kms_key, self.storage_class)
+        return Files(self._calls, split_url(self.url)[1], wanted, self.tags == "keep", self.old_versions)
 
     def journal(self) -> Store:
         """Return the place of the journals: `_dmengine/` below the prefix."""

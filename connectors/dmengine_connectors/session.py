@@ -119,6 +119,14 @@ class SessionFactory:
         check_durations(chain)
         return _restored(self._origin, self.profile, self.region, self.endpoint_url, chain, self.clock)
 
+    def without_roles(self) -> SessionFactory:
+        """Return a factory of the identity that the chain begins with. Asks nothing.
+
+        >>> SessionFactory().assume("arn:aws:iam::222222222222:role/Reader").without_roles()
+        SessionFactory()
+        """
+        return _restored(self._origin, self.profile, self.region, self.endpoint_url, (), self.clock)
+
     @overload
     def client(self, service: Literal["s3"], *, region: str | None = None) -> S3Client: ...
     @overload
@@ -150,17 +158,48 @@ class SessionFactory:
         """
         return self._chain().call(function, **parameters)
 
+    def in_region(self, region: str) -> SessionFactory:
+        """Return a factory of the same chain in another region. It assumes the roles itself, and asks nothing yet.
+
+        >>> SessionFactory(region="eu-west-1").in_region("eu-north-1").region
+        'eu-north-1'
+        """
+        origin = Origin(uuid.uuid4().hex, self._origin.given, lost=self._origin.lost)
+        return _restored(origin, self.profile, region, self.endpoint_url, self.roles, self.clock)
+
+    def hurried(self) -> SessionFactory:
+        """Return a factory of the same chain whose calls soon give up: to look whether AWS answers.
+
+        It has the roles' sessions that this one holds at the moment, and assumes the others itself.
+
+        >>> SessionFactory(region="eu-west-1").hurried() == SessionFactory(region="eu-west-1")
+        True
+        """
+        facts = self.profile, self.region, self.endpoint_url, self.roles, self.clock
+        return _restored(self._origin.hurried(), *facts)
+
     def verify(self) -> list[Identity]:
         """Assume the whole chain and return who each hop is.
 
         Raises:
             StoreError: a hop is refused; says which, and what the policies must allow.
         """
-        return [self._identity(hop) for hop in range(len(self.roles) + 1)]
+        return [self.identity(hop) for hop in range(len(self.roles) + 1)]
+
+    def identity(self, hop: int) -> Identity:
+        """Assume the chain as far as a hop, and return who that is; hop 0 is the identity that it begins with.
+
+        Raises:
+            StoreError: a hop is refused, or there is nothing to begin with.
+        """
+        chain = self._chain(hop)
+        who = f"hop {hop}" if hop else "the identity that the chain begins with"
+        arn, account = reported(chain.identity, call="GetCallerIdentity", what=f"{who} is not accepted by AWS")
+        return Identity(hop, account, arn)
 
     def account_id(self) -> str:
         """Return the account of the last identity; asks STS, once, only where no role says it."""
-        return self.roles[-1].account if self.roles else self._identity(0).account
+        return self.roles[-1].account if self.roles else self.identity(0).account
 
     @property
     def portable(self) -> bool:
@@ -197,12 +236,6 @@ class SessionFactory:
         given = None if self.portable else self._origin.name
         return given, self.profile, self.region, self.endpoint_url, self.roles
 
-    def _identity(self, hop: int) -> Identity:
-        chain = self._chain(hop)
-        who = f"hop {hop}" if hop else "the identity that the chain begins with"
-        arn, account = reported(chain.identity, call="GetCallerIdentity", what=f"{who} is not accepted by AWS")
-        return Identity(hop, account, arn)
-
     def _chain(self, hops: int | None = None) -> Chain:
         return self._origin.chain(self, self.roles[:hops])
 
@@ -223,6 +256,7 @@ class Origin:
         """Begin anew."""
         self._lock = RLock()
         self._chains: dict[tuple[Role, ...], Chain] = {}
+        self._hurried: Hurried | None = None
 
     def chain(self, factory: SessionFactory, roles: tuple[Role, ...]) -> Chain:
         """Return the chain of a factory through some of its roles; the same one every time."""
@@ -234,6 +268,13 @@ class Origin:
                 found = self._begun(factory)
             self._chains[roles] = found
             return found
+
+    def hurried(self) -> Hurried:
+        """Return what the hurried factories of this origin share."""
+        with self._lock:
+            if self._hurried is None:
+                self._hurried = Hurried(self)
+            return self._hurried
 
     def __reduce__(self) -> tuple[object, ...]:
         return _found, (self.name, self.lost or self.given is not None)
@@ -250,6 +291,22 @@ class Origin:
             work = lambda: chain_from(given, factory.region, factory.endpoint_url)  # noqa: E731
             return reported(work, call="session", what="cannot begin with the session given")
         return chain_of(factory.profile, factory.region, factory.endpoint_url)
+
+
+class Hurried(Origin):
+    """What hurried factories share: chains beside those of an origin, which soon give up."""
+
+    def __init__(self, patient: Origin) -> None:
+        super().__init__(uuid.uuid4().hex, patient.given, lost=patient.lost)
+        self._patient = patient
+
+    def chain(self, factory: SessionFactory, roles: tuple[Role, ...]) -> Chain:
+        """Return the chain through some of the roles; the same one every time."""
+        with self._lock:
+            if roles not in self._chains:
+                before = self.chain(factory, roles[:-1]) if roles else None
+                self._chains[roles] = self._patient.chain(factory, roles).hurried(before)
+            return self._chains[roles]
 
 
 # Tasks carry pickled factories: those of one origin find each other here, also when none is alive between two tasks.

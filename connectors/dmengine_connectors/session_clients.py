@@ -20,7 +20,7 @@ from dmengine.versions import version
 from dmengine_connectors.aws_errors import is_expired, reported
 from dmengine_connectors.session_hops import BaseCredentials, Clock, HopCredentials, SelfRenewing
 from dmengine_connectors.session_logs import silence
-from dmengine_connectors.session_retries import ATTEMPTS, Retries, called
+from dmengine_connectors.session_retries import HURRIED, PATIENT, Patience, Retries, called
 from dmengine_connectors.session_roles import Role, check_endpoint, is_loopback, no_endpoint, policy_arn
 
 T = TypeVar("T")
@@ -28,14 +28,14 @@ T = TypeVar("T")
 _RENEWALS: Final = 3
 
 
-def standard_config(endpoint: str | None) -> Config:
+def standard_config(endpoint: str | None, patience: Patience = PATIENT) -> Config:
     """Return how our clients call: as often as `session_retries` says, which decides before botocore, and time-outs."""
     local = endpoint is not None and is_loopback(endpoint)
     return Config(
         user_agent_extra=f"dmengine/{version()}",
-        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-        connect_timeout=10,
-        read_timeout=60,
+        retries={"total_max_attempts": patience.attempts, "mode": "standard"},
+        connect_timeout=patience.connect,
+        read_timeout=patience.read,
         max_pool_connections=64,
         tcp_keepalive=True,
         s3={"addressing_style": "path"} if local else None,  # bucket.localhost is no name everywhere
@@ -54,7 +54,9 @@ class Chain:
         endpoint: str | None,
         links: tuple[SelfRenewing, ...],
         role: Role | None = None,
+        patience: Patience = PATIENT,
     ) -> None:
+        self._patience = patience
         self._open = open_session
         self._profile = profile
         self._region = region
@@ -91,13 +93,13 @@ class Chain:
         for _ in range(_RENEWALS):
             held = [link.held() for link in self._links]
             try:
-                return called(function, parameters)
+                return called(function, parameters, self._patience.attempts)
             except ClientError as error:
                 if not self._links or not is_expired(error):
                     raise
             for link, was in zip(self._links, held, strict=True):
                 link.drop(was)
-        return called(function, parameters)
+        return called(function, parameters, self._patience.attempts)
 
     def identity(self) -> tuple[str, str]:
         """Return the ARN and account that this is; asks STS once."""
@@ -116,29 +118,55 @@ class Chain:
         except (BotoCoreError, ClientError, DmengineError):
             return "the identity that this process runs as"
 
+    def kind(self) -> str:
+        """Return how the credentials came to be, as botocore names it; nothing for a session that somebody made."""
+        if self._role is not None:
+            return "assume-role"
+        first = self._links[0] if self._links else None
+        return first.kind() if isinstance(first, BaseCredentials) else ""
+
     def next(self, role: Role, clock: Clock) -> Chain:
         """Return the chain with one role more."""
         hop = f"hop {1 + sum(isinstance(link, HopCredentials) for link in self._links)}"
         link = HopCredentials(role, hop, self, clock)
         return _chain((*self._links, link), self._profile, self._region, self._endpoint, role)
 
+    def hurried(self, before: Chain | None) -> Chain:
+        """Return a chain that soon gives up, with the credentials that this one has at the moment.
+
+        Args:
+            before: The hurried chain of one role less, where this one ends in a role.
+        """
+        last = self._links[-1] if self._links else None
+        if last is None:
+            return Chain(
+                self._open, profile=self._profile, region=self._region, endpoint=self._endpoint, links=(),
+                patience=HURRIED,
+            )  # fmt: skip
+        links = self._links
+        if isinstance(last, BaseCredentials):
+            links = (last.lent(HURRIED),)
+        elif before is not None and isinstance(last, HopCredentials):
+            links = (*before._links, last.lent(before))
+        return _chain(links, self._profile, self._region, self._endpoint, self._role, HURRIED)
+
     def _made(self, service: str, region: str | None) -> BaseClient:
         if self._session is None:
             self._session = self._open()
         options: Any = {"region_name": region or self._region, "endpoint_url": self._endpoint}
-        config = standard_config(self._endpoint)
+        config = standard_config(self._endpoint, self._patience)
         try:
             client: BaseClient | None = self._session.client(service, config=config, **options)  # type: ignore[call-overload]
         except ValueError:
             client = None
         if client is None:
             raise no_endpoint()  # outside: the message shows the URL
-        return client if isinstance(self._session._session, _Session) else _finished(client)
+        return client if isinstance(self._session._session, _Session) else _finished(client, self._patience)
 
 
 def chain_of(profile: str | None, region: str | None, endpoint: str | None) -> Chain:
     """Begin a chain with what a profile, the environment or the machine gives."""
-    link = BaseCredentials(lambda: botocore.session.Session(profile=profile).get_credentials())
+    link = BaseCredentials(lambda patience: _Session(None, profile, region, endpoint, patience).get_credentials())
     return _chain((link,), profile, region, endpoint, None)
 
 
@@ -150,31 +178,43 @@ def chain_from(session: boto3.Session, region: str | None, endpoint: str | None)
 
 
 def _chain(
-    links: tuple[SelfRenewing, ...], profile: str | None, region: str | None, endpoint: str | None, role: Role | None
-) -> Chain:
+    links: tuple[SelfRenewing, ...], profile: str | None, region: str | None, endpoint: str | None, role: Role | None,
+    patience: Patience = PATIENT,
+) -> Chain:  # fmt: skip
     def opened() -> boto3.Session:
-        return boto3.Session(botocore_session=_Session(links[-1], profile, region, endpoint))
+        return boto3.Session(botocore_session=_Session(links[-1], profile, region, endpoint, patience))
 
-    return Chain(opened, profile=profile, region=region, endpoint=endpoint, links=links, role=role)
+    return Chain(
+        opened, profile=profile, region=region, endpoint=endpoint, links=links, role=role, patience=patience
+    )  # fmt: skip
 
 
 class _Session(botocore.session.Session):
-    """A session whose credentials are a link of ours, and whose clients are as ours should be."""
+    """A session whose credentials are a link of ours, and whose clients are as ours should be.
 
-    def __init__(self, link: SelfRenewing, profile: str | None, region: str | None, endpoint: str | None) -> None:
+    Without a link its credentials are what botocore finds, also where that asks STS: for a profile's own role, or with
+    the token of a web identity.
+    """
+
+    def __init__(
+        self, link: SelfRenewing | None, profile: str | None, region: str | None, endpoint: str | None,
+        patience: Patience,
+    ) -> None:  # fmt: skip
         super().__init__(profile=profile)
         self._endpoint = endpoint
-        self.register_component("credential_provider", CredentialResolver([_Fixed(link)]))
+        self._patience = patience
+        if link is not None:
+            self.register_component("credential_provider", CredentialResolver([_Fixed(link)]))
         self.register_component("data_loader", _models(self.get_config_variable("data_path")))
         if region is not None:
             self.set_config_variable("region", region)
 
     def create_client(self, service_name: str, *args: Any, **options: Any) -> Any:
         """Make a client, with our settings under the caller's."""
-        config = standard_config(self._endpoint)
+        config = standard_config(self._endpoint, self._patience)
         options["config"] = config.merge(options["config"]) if options.get("config") else config
         options["endpoint_url"] = options.get("endpoint_url") or self._endpoint
-        return _finished(super().create_client(service_name, *args, **options))
+        return _finished(super().create_client(service_name, *args, **options), self._patience)
 
 
 @cache
@@ -194,8 +234,8 @@ class _Fixed(CredentialProvider):
         return self._link
 
 
-def _finished(client: Any) -> Any:
+def _finished(client: Any, patience: Patience) -> Any:
     check_endpoint(client.meta.endpoint_url)  # it may come from AWS_ENDPOINT_URL or a profile
-    Retries().watch(client)
+    Retries(patience).watch(client)
     silence()
     return client

@@ -21,7 +21,7 @@ class WrittenRole(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     arn: str
-    external_id: str | None = None
+    external_id: str | None = Field(default=None, repr=False)
     session_name: str = DEFAULT_NAME
     duration: int = Field(default=DEFAULT_DURATION, ge=SHORTEST, le=LONGEST)
     tags: dict[str, str] = {}

@@ -11,9 +11,10 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from dmengine.errors import DmengineError, RunError, StoreError
-from dmengine_connectors.aws_errors import code_of, kind_of, named, reported
-from dmengine_connectors.session_roles import Role
+from dmengine.errors import DmengineError, PlanError, RunError, StoreError
+from dmengine_connectors.aws_errors import code_of, denied, is_expired, kind_of, named, reported
+from dmengine_connectors.session_retries import PATIENT, Patience
+from dmengine_connectors.session_roles import LONGEST_CHAINED, Role
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -41,6 +42,10 @@ class Caller(Protocol):
     @property
     def principal(self) -> str:
         """Who that is, as far as it can be known without asking."""
+        ...
+
+    def kind(self) -> str:
+        """Return how those credentials came to be, as botocore names it; nothing where nobody knows."""
         ...
 
 
@@ -94,25 +99,49 @@ class BaseCredentials(SelfRenewing):
     It is looked up again when AWS calls it expired: tools that rotate keys do so in the file or in a process.
     """
 
-    def __init__(self, find: Callable[[], Credentials | None]) -> None:
+    def __init__(self, find: Callable[[Patience], Credentials | None], patience: Patience = PATIENT) -> None:
         super().__init__()
         self._find = find
+        self._patience = patience
         self._found: Credentials | None = None
+
+    def lent(self, patience: Patience) -> BaseCredentials:
+        """Return the same beginning, with what was found already, for who has another patience to find the rest."""
+        other = BaseCredentials(self._find, patience)
+        other._found = self._found
+        return other
 
     @property
     def account_id(self) -> str | None:
         """The account, where the source of the credentials tells it."""
         return getattr(self._found, "account_id", None)
 
+    def kind(self) -> str:
+        """Return where they come from, as botocore names it: "env", "iam-role", "assume-role" and others."""
+        return str(self._looked_up().method)
+
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the keys, renewed by botocore where their source can."""
+        return _begun(lambda: self._frozen(self._looked_up()))
+
+    def _frozen(self, found: Credentials) -> ReadOnlyCredentials:
+        """Return the keys; a profile's role may be assumed with others that have ended, which are looked up anew."""
+        try:
+            return found.get_frozen_credentials()
+        except ClientError as error:
+            if not is_expired(error):
+                raise
+        self.drop(found)
+        return self._looked_up().get_frozen_credentials()
+
+    def _looked_up(self) -> Credentials:
         with self._lock:
             if self._found is None:
-                self._found = _begun(self._find)
+                self._found = _begun(lambda: self._find(self._patience))
             found = self._found
         if found is None:
             raise named(NoCredentialsError(), call="credentials", what=_BEGINNING)
-        return _begun(found.get_frozen_credentials)
+        return found
 
     def held(self) -> object | None:
         """Return the credentials found."""
@@ -155,6 +184,12 @@ class HopCredentials(SelfRenewing):
     def held(self) -> object | None:
         """Return the lease."""
         return self._lease
+
+    def lent(self, caller: Caller) -> HopCredentials:
+        """Return the same hop for another caller, with what is left of the lease."""
+        other = HopCredentials(self._role, self._hop, caller, self._clock)
+        other._lease = self._lease
+        return other
 
     def drop(self, held: object | None) -> None:
         """Assume the role anew at the next use."""
@@ -201,6 +236,8 @@ class HopCredentials(SelfRenewing):
         return lease
 
     def _assume(self) -> Mapping[str, Any]:
+        if self._role.duration > LONGEST_CHAINED:
+            check_beginning(self._hop, self._role, self._caller.kind())
         try:
             sts = self._caller.client("sts")
             answer: Mapping[str, Any] = self._caller.call(sts.assume_role, **self._role.request())
@@ -212,8 +249,49 @@ class HopCredentials(SelfRenewing):
 
     def _remedy(self, problem: Exception) -> str:
         if kind_of(problem) == "denied":
-            return trust_remedy(self._role, self._caller.principal)
-        return _REMEDIES.get(code_of(problem), "")
+            return trust_remedy(self._role, self._caller.principal, denied(problem)[1])
+        remedy = _REMEDIES.get(code_of(problem), "")
+        if code_of(problem) == "ValidationError" and self._role.duration > LONGEST_CHAINED:
+            remedy += f". This chain begins with {_KINDS.get(kind := self._caller.kind(), kind or 'a session given')}"
+        return remedy
+
+
+_KINDS: Final[Mapping[str, str]] = {
+    "env": "keys of the environment",
+    "shared-credentials-file": "keys of a profile",
+    "config-file": "keys of a profile",
+    "custom-process": "keys that a profile's process gives",
+    "assume-role": "the role of a profile",
+    "assume-role-with-web-identity": "the role of a web identity",
+    "container-role": "the role of a container or pod",
+    "iam-role": "the role of an EC2 instance",
+    "sso": "the role of a login",
+    "login": "the role of a login",
+}
+_ASSUMED: Final = ("assume-role", "assume-role-with-web-identity")
+# "Using the credentials for one role to assume a different role": IAM user guide, methods to assume a role. The guide
+# counts neither users nor instances among them; of containers and logins it does not say, so STS is asked.
+
+
+def check_beginning(hop: str, role: Role, kind: str) -> None:
+    """Refuse a long session of the first role, where the identity that assumes it is itself a role that was assumed.
+
+    >>> role = Role("arn:aws:iam::222222222222:role/Reader", duration=7200)
+    >>> check_beginning("hop 1", role, "iam-role")
+    >>> check_beginning("hop 1", role, "assume-role")
+    Traceback (most recent call last):
+    dmengine.errors.PlanError: hop 1 cannot assume ... for 7,200 seconds: the chain begins with the role of a profile
+      To fix: leave duration= at 3,600: AWS gives no more where ...
+
+    Raises:
+        PlanError: AWS gives an hour at most there.
+    """
+    if kind in _ASSUMED:
+        raise PlanError(
+            f"{hop} cannot assume {role.arn} for {role.duration:,} seconds: the chain begins with {_KINDS[kind]}",
+            hint=f"leave duration= at {LONGEST_CHAINED:,}: AWS gives no more where one role assumes another; dmengine "
+            "renews the sessions while a run lasts",
+        )
 
 
 _BEGINNING: Final = "cannot get the credentials to begin with"
@@ -244,8 +322,8 @@ _REMEDIES: Final[Mapping[str, str]] = {
 }
 
 
-def trust_remedy(role: Role, caller: str) -> str:
-    """Say what the caller's policy and the role's trust policy must allow."""
+def trust_remedy(role: Role, caller: str, denier: str = "") -> str:
+    """Say what the caller's policy and the role's trust policy must allow; only one of them where AWS says which."""
     actions = ["sts:AssumeRole"]
     actions += ["sts:TagSession"] if role.tags else []
     actions += ["sts:SetSourceIdentity"] if role.source_identity else []
@@ -254,10 +332,13 @@ def trust_remedy(role: Role, caller: str) -> str:
         if role.external_id
         else "if it has a condition on sts:ExternalId, give external_id="
     )
-    return (
-        f"the policy of {caller} must allow {', '.join(actions)} on {role.arn}, and the trust policy of that role must "
-        f"name {caller} as Principal for {', '.join(actions)}; {outside}"
-    )
+    told = ", ".join(actions)
+    if denier == "identity-based":
+        return f"the policy of {caller} must allow {told} on {role.arn}: AWS says that it is this one that does not"
+    trust = f"must name {caller} as Principal for {told}; {outside}"
+    if denier == "resource-based":
+        return f"the trust policy of {role.arn} {trust} (AWS says that it is this policy that does not allow it)"
+    return f"the policy of {caller} must allow {told} on {role.arn}, and the trust policy of that role {trust}"
 
 
 def _lease(answer: Mapping[str, Any], now: float, role: Role) -> Lease | None:

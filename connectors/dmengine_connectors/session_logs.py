@@ -1,4 +1,4 @@
-"""Keeps debug logs of the AWS libraries off: they hold bodies, tokens and keys."""
+"""Keeps out of logs what the AWS libraries put there: bodies, tokens and keys, and answers in their own words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LOUD: Final = frozenset(("boto3", "botocore", "s3transfer", "urllib3"))
 
 
 def silence() -> None:
-    """Let these libraries log nothing below WARNING in this process, whoever turns them on, and when.
+    """Let these libraries log nothing below WARNING in this process, and no exception, whoever turns them on, and when.
 
     A level alone would be undone by a program that sets the level of every logger there is. Every logger gets its own
     filter: one of a logger above it is not asked.
@@ -24,4 +24,6 @@ def silence() -> None:
 
 
 def _not_loud(record: logging.LogRecord) -> bool:
+    # a warning that keys could not be renewed comes with all that a machine, or AWS, has answered
+    record.exc_info = record.exc_text = None
     return record.levelno >= logging.WARNING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,9 +24,34 @@ ATTEMPTS: Final = 10
 """How often a call is made in all: at 20 % of faults, one call in 10 million still fails."""
 DEADLINE: Final = 300.0
 """Seconds after the first attempt within which the last one begins."""
+_LONGEST: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client goes on: attempts and seconds for a call, the longest pause, and what one attempt may take.
+
+    Attributes:
+        attempts: How often a call is made in all.
+        deadline: Seconds after the first attempt within which the last one begins.
+        longest: Seconds that a pause lasts at most.
+        connect: Seconds for one attempt to connect.
+        read: Seconds without a byte after which an attempt is given up.
+    """
+
+    attempts: int = ATTEMPTS
+    deadline: float = DEADLINE
+    longest: float = _LONGEST
+    connect: float = 10
+    read: float = 60
+
+
+PATIENT: Final = Patience()
+HURRIED: Final = Patience(attempts=6, deadline=3, longest=0.4, connect=3, read=4)
+"""To look whether AWS answers: one fault in five is still got over, and a call is over within 7 seconds."""
+
 _PASSING: Final[tuple[Kind, ...]] = ("throttled", "busy", "unreachable")
 _LATE: Final = ("RequestTimeTooSkewed", "RequestInTheFuture")  # signed, and sent much later: by a machine that slept
-_LONGEST: Final = 20.0
 _FIRST: Final = {"throttled": 1.0}
 _FIRST_OF_OTHERS: Final = 0.2
 _LONGEST_PACE: Final = 2.0
@@ -48,7 +74,8 @@ class Retries:
       the empty answer to a listing for an empty bucket, and compares no lengths.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience = PATIENT) -> None:
+        self._patience = patience
         self._pace = 0.0
 
     def watch(self, client: BaseClient) -> None:
@@ -75,10 +102,12 @@ class Retries:
         self._learn(throttled=kind == "throttled")
         if trouble is None or (kind not in _PASSING and code_of(trouble) not in _LATE):
             return None
-        most = min(_LONGEST, _FIRST.get(kind or "", _FIRST_OF_OTHERS) * 2.0 ** (attempts - 1))
-        pause = max(random.uniform(0, most), _asked_for(response))  # noqa: S311  # jitter
+        patience = self._patience
+        most = min(patience.longest, _FIRST.get(kind or "", _FIRST_OF_OTHERS) * 2.0 ** (attempts - 1))
+        asked = min(patience.longest, _asked_for(response))
+        pause = max(random.uniform(0, most), asked)  # noqa: S311  # jitter
         began = request_dict["context"]["dmengine_began"]
-        if attempts >= ATTEMPTS or monotonic() - began + pause >= DEADLINE:
+        if attempts >= patience.attempts or monotonic() - began + pause >= patience.deadline:
             raise trouble
         return pause
 
@@ -94,14 +123,14 @@ class Retries:
             self._pace = self._pace * 0.8 if self._pace > _SHORTEST_PACE else 0.0
 
 
-def called(function: Callable[..., T], parameters: Mapping[str, Any]) -> T:
+def called(function: Callable[..., T], parameters: Mapping[str, Any], attempts: int = ATTEMPTS) -> T:
     """Call a method of a client; again, where its answer breaks off or makes no sense in a way botocore lets through.
 
     Raises:
         HTTPClientError: it still does; without what the answer held.
     """
     name = ""
-    for tries in range(ATTEMPTS):
+    for tries in range(attempts):
         time.sleep(random.uniform(0, 0.2 * tries))  # noqa: S311  # jitter
         try:
             return function(**parameters)

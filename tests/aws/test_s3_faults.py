@@ -44,7 +44,8 @@ def check_same(stage: Stage, outcome: Outcome, final: Mapping[str, Stored]) -> N
 def check_refused(outcome: Outcome, *says: str) -> None:
     """Assert that the run ended, within its time, in an error of ours that has a remedy and holds no value."""
     assert outcome.code == 0, "no end at all"
-    assert outcome.error in ("StoreError", "RunError", "InputError", "PlanError", "RefusedError"), outcome.traceback
+    known = ("StoreError", "AwsError", "RefusedError", "RunError", "InputError", "PlanError")
+    assert outcome.error in known, outcome.traceback
     assert "To fix:" in outcome.message
     assert [word for word in says if word not in outcome.message] == [], outcome.message
     assert not outcome.leaks, outcome.traceback

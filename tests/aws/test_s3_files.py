@@ -23,7 +23,7 @@ from tests.aws.s3_lab import (
     source_now,
     target_now,
 )
-from tests.aws.standins.accounts import DOCUMENTED_RIGHTS
+from tests.aws.standins.accounts import ACCOUNT_C, DOCUMENTED_RIGHTS
 from tests.aws.standins.world import EXTERNAL_ID, ROLE_B, ROLE_C, World
 
 # ---------------------------------------------------------------------------------------------- what a user writes
@@ -217,7 +217,8 @@ def test_tags_that_may_not_be_read_are_reported(world: World, source: S3Files, t
 def test_encryption_follows_the_target_or_the_user(world: World, source: S3Files, target: S3Files, key: dm.Key) -> None:
     """Objects are encrypted as the target's bucket says, or as asked, and never with the source's key elsewhere."""
     put(world, "in/people.csv", PEOPLE, ServerSideEncryption="aws:kms", SSEKMSKeyId="key-of-b")
-    asking = S3Files(f"s3://{TARGET}/kms/", target.session, encryption="aws:kms", kms_key="key-of-c")
+    key_of_c = world.add_key(ACCOUNT_C)
+    asking = S3Files(f"s3://{TARGET}/kms/", target.session, encryption="aws:kms", kms_key=key_of_c)
 
     dm.run(source, target, RULES, key)
     dm.run(source, asking, RULES, key)
@@ -225,5 +226,5 @@ def test_encryption_follows_the_target_or_the_user(world: World, source: S3Files
 
     found = target_now(world).objects
     assert found["out/people.csv"].headers["ServerSideEncryption"] == "AES256"
-    assert found["kms/people.csv"].headers["SSEKMSKeyId"] == "key-of-c"
+    assert found["kms/people.csv"].headers["SSEKMSKeyId"] == key_of_c
     assert source_now(world).objects["in/people.csv"].headers["SSEKMSKeyId"] == "key-of-b"

@@ -114,20 +114,21 @@ def test_a_public_source_or_target_is_refused(world: World, source: S3Files, tar
         dm.run(source, target, RULES, key)
 
 
-def test_a_check_that_is_denied_is_unknown(world: World, source: S3Files) -> None:
-    """What may not be looked at is no pass."""
+def test_a_check_that_is_denied_is_unknown(world: World, source: S3Files, target: S3Files, key: dm.Key) -> None:
+    """What may not be looked at is no pass; strictly, it stops the run."""
     put(world, "in/a.csv", PEOPLE)
     world.proxy.fates = Fates(1, Fault(("denied",), ("GetPublicAccessBlock", "GetBucketAcl")))
 
-    [finding] = source.describe().findings
+    [finding, _] = dm.plan(source, target, RULES, key).plan.findings
+    strict = dm.plan(source, target, RULES, key, strict=True)
     world.proxy.forget()
 
-    assert finding.severity == "warning"
+    assert (finding.severity, strict.ok) == ("warning", False)
     assert finding.message.startswith("unknown: whether the source bucket is public")
     assert "GetPublicAccessBlock: AccessDenied" in finding.message
 
 
-def test_a_short_lifecycle_rule_is_a_warning(world: World, target: S3Files, source: S3Files) -> None:
+def test_a_short_lifecycle_rule_is_a_warning(world: World, target: S3Files, source: S3Files, key: dm.Key) -> None:
     """A rule that aborts open uploads after a day is shorter than a long run."""
     put(world, "in/a.csv", PEOPLE)
     rule = {
@@ -141,7 +142,7 @@ def test_a_short_lifecycle_rule_is_a_warning(world: World, target: S3Files, sour
         LifecycleConfiguration={"Rules": [rule]},  # type: ignore[list-item]
     )
 
-    [finding] = target.limits(source.describe()).findings
+    [finding] = dm.plan(source, target, RULES, key).plan.findings
 
     assert "aborts uploads that are open for 1 day" in finding.message
 

@@ -17,6 +17,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from sybil.typing import Parser
 
 from dmengine.cli import main
+from dmengine.connectionfile import load_connection_file
 from dmengine.jobfile import load_job
 from dmengine.rulefile import load_ruleset
 from dmengine.yamlfile import load_document
@@ -56,10 +57,12 @@ def check_yaml(example: Example) -> None:
         load_ruleset("rules:\n" + text)
     elif "source" in data:
         load_job(path)
+    elif data.keys() & {"bucket", "db_type"}:
+        load_connection_file(path)
     elif data.keys() & {"rules", "datasets"}:
         load_ruleset(path)
     else:
-        raise AssertionError("this is neither a ruleset nor a job file; skip it with a comment if that is meant")
+        raise AssertionError("this is neither a ruleset nor a job file nor a connection; skip it with a comment if that is meant")
 
 
 def run_console(example: Example) -> None:

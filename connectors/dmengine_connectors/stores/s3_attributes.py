@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
+from dmengine.errors import PlanError
 from dmengine.spi import Finding
 from dmengine_connectors.stores.s3_calls import Calls, RefusedError
 
@@ -46,11 +47,21 @@ class Wanted:
         encryption: The encryption of new objects; None: the bucket's default, or in place the object's own.
         kms_key: The KMS key to encrypt with.
         storage_class: The storage class of new objects; None: that of the original.
+
+    Raises:
+        PlanError: a KMS key is asked for, and an encryption that uses none.
     """
 
     encryption: Encryption | None = None
     kms_key: str | None = None
     storage_class: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kms_key and self.encryption == "AES256":
+            raise PlanError(
+                'encryption="AES256" is by S3\'s own keys, and kms_key= is given too',
+                hint='leave out one of them, or say encryption="aws:kms" or "aws:kms:dsse"',
+            )
 
 
 def read_attributes(
@@ -73,6 +84,8 @@ def read_attributes(
         except RefusedError as error:
             findings.append(Finding("warning", f"its tags are not carried over: {error.message}", hint=error.hint))
     encryption = {name: answer[name] for name in _ENCRYPTION if answer.get(name) is not None}
+    if encryption.get("ServerSideEncryption") == "aws:kms":
+        encryption.setdefault("BucketKeyEnabled", False)  # S3 tells only of a bucket key that is used
     return Attributes(headers, kept, found, encryption), tuple(findings)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dmengine.errors import DmengineError, PlanError, StoreError
-from dmengine_connectors.aws_errors import code_of, kind_of, named
+from dmengine.errors import PlanError
+from dmengine_connectors.aws_errors import AwsError, code_of, denied, key_of, kind_of, named, region_of
 from dmengine_connectors.session import SessionFactory
 
 AT_ONCE: Final = 16
@@ -20,6 +19,7 @@ _OPERATIONS: Final = {
     "get_object": ("read", "s3:GetObject"),
     "head_object": ("look at", "s3:GetObject"),
     "get_object_tagging": ("read the tags of", "s3:GetObjectTagging"),
+    "put_object_tagging": ("tag", "s3:PutObjectTagging"),
     "put_object": ("write", "s3:PutObject"),
     "create_multipart_upload": ("write", "s3:PutObject"),
     "upload_part": ("write", "s3:PutObject"),
@@ -32,21 +32,26 @@ _OPERATIONS: Final = {
     "list_multipart_uploads": ("list the uploads of", "s3:ListBucketMultipartUploads"),
 }
 """The operations on objects, which take `RequestPayer`: our word for each, and what policies call it."""
-_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
+_ON_BUCKETS: Final = {
+    "head_bucket": "s3:ListBucket",
+    "get_public_access_block": "s3:GetBucketPublicAccessBlock",
+    "get_bucket_policy_status": "s3:GetBucketPolicyStatus",
+    "get_bucket_policy": "s3:GetBucketPolicy",
+    "get_bucket_acl": "s3:GetBucketAcl",
+    "get_bucket_encryption": "s3:GetEncryptionConfiguration",
+    "get_bucket_versioning": "s3:GetBucketVersioning",
+    "get_bucket_lifecycle_configuration": "s3:GetLifecycleConfiguration",
+    "get_bucket_ownership_controls": "s3:GetBucketOwnershipControls",
+    "get_object_lock_configuration": "s3:GetBucketObjectLockConfiguration",
+    "get_bucket_request_payment": "s3:GetBucketRequestPayment",
+}
+"""The operations on buckets, and what policies call each."""
+_HIDING: Final = ("get_object", "head_object")
+"""The operations that S3 answers with 403 for an object that is not there, to whoever may not list the bucket."""
 
 
-class RefusedError(StoreError):
-    """S3 refused or failed: says in what way, for code that can go on without.
-
-    Attributes:
-        kind: What kind of trouble it is (`aws_errors.kind_of`).
-        code: S3's code for it.
-        date: When, by S3's clock.
-    """
-
-    kind: str = "other"
-    code: str = ""
-    date: str = ""
+class RefusedError(AwsError):
+    """S3 refused or failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,23 @@ class Calls:
             return answer
         except (BotoCoreError, ClientError) as error:
             problem = self._refused(error, operation, parameters)
+        if problem.kind == "denied" and operation in _HIDING and self._is_missing(parameters["Key"]):
+            problem.kind, problem.code = "missing", "NoSuchKey"
         raise problem
 
-    def _refused(self, error: Exception, operation: str, parameters: dict[str, Any]) -> DmengineError:
+    def _is_missing(self, key: str) -> bool:
+        """Say whether an object that is denied is not there at all.
+
+        S3 answers 403 for a missing object to whoever may not list the bucket; a right to list that is narrowed to a
+        prefix (`s3:prefix`) does not count there, and a listing of that one key tells.
+        """
+        try:
+            found = self("list_objects_v2", Prefix=key, MaxKeys=1)
+        except RefusedError:
+            return False
+        return all(one["Key"] != key for one in found.get("Contents", ()))
+
+    def _refused(self, error: Exception, operation: str, parameters: dict[str, Any]) -> RefusedError:
         verb, _ = _OPERATIONS.get(operation, ("use", ""))
         place = self.url(parameters.get("Key", parameters.get("Prefix", "")))
         hint = self._hint(error, operation, parameters)
@@ -96,14 +115,16 @@ class Calls:
             hint += f"; the bucket must also be owned by account {self.owner} (expected_owner)"
         refused = RefusedError(told.message, hint=hint)
         refused.kind, refused.code = kind_of(error), code_of(error)
+        refused.key, refused.region = key_of(error), region_of(error)
+        refused.action, refused.denier, refused.forbids = denied(error)
         refused.date = date_of(getattr(error, "response", None) or {})
         return refused
 
     def _hint(self, error: Exception, operation: str, parameters: Mapping[str, Any]) -> str:
         """Return a better remedy than the general one, where the bucket or the rights are known."""
         kind = kind_of(error)
-        region = _headers(getattr(error, "response", None) or {}).get("x-amz-bucket-region", "")
-        if kind == "region" and _REGION.fullmatch(region):
+        region = region_of(error)
+        if kind == "region" and region:
             return f'the bucket is in {region}: SessionFactory(region="{region}"), in a job file region: {region}'
         if kind != "denied" or operation not in _OPERATIONS:
             return ""
@@ -119,6 +140,15 @@ class Calls:
     def url(self, key: str) -> str:
         """Write an object's key as a person would."""
         return f"s3://{self.bucket}/{key}"
+
+
+def right_to(operation: str) -> str:
+    """Return what policies call an operation of boto3's.
+
+    >>> right_to("head_object"), right_to("get_public_access_block")
+    ('s3:GetObject', 's3:GetBucketPublicAccessBlock')
+    """
+    return _OPERATIONS[operation][1] if operation in _OPERATIONS else _ON_BUCKETS[operation]
 
 
 def call_name(operation: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
+from dmengine_connectors.access.evaluate import Policy
 from tests.aws.standins.calls import Answer, Call, refusal
+from tests.aws.standins.policies import Policies, Who
 from tests.aws.standins.server import ACCOUNT_A
 
 ACCOUNT_B, ACCOUNT_C = "222222222222", "333333333333"
@@ -34,6 +37,13 @@ class TrustedRole:
     max_duration: int = 3600
 
     @property
+    def trust(self) -> Policy:
+        """The same as a trust policy."""
+        wanted = {"StringEquals": {"sts:ExternalId": self.external_id}} if self.external_id else {}
+        statement = {"Effect": "Allow", "Principal": {"AWS": list(self.trusts)}, "Action": "sts:AssumeRole"}
+        return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": wanted}]}
+
+    @property
     def account(self) -> str:
         """The account that it lives in."""
         return self.arn.split(":")[4]
@@ -49,6 +59,8 @@ class Identity:
     role: str = ""
     until: float | None = None
     chained: bool = False
+    session: Sequence[Policy] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Accounts:
@@ -60,7 +72,9 @@ class Accounts:
         self.grants: dict[str, set[str]] = {}
         self.requester_pays: set[str] = set()
         self.rights: Collection[str] | None = None
+        self.policies: Policies | None = None
         self.assumed: list[str] = []
+        self.federate: Callable[[Call], Answer] = lambda call: refusal(call, 400, "InvalidIdentityToken", "No issuer")
         self._roles: dict[str, TrustedRole] = {}
         self._identities: dict[str, Identity] = {}
         self._lock = Lock()
@@ -70,6 +84,13 @@ class Accounts:
     def add_role(self, role: TrustedRole) -> None:
         """Let a role be assumed."""
         self._roles[role.arn] = role
+        if self.policies is not None:
+            self.policies.trusts[role.arn] = role.trust
+
+    def enforce(self, policies: Policies) -> None:
+        """Let JSON policies decide from now on, in place of `rights` and `grants`."""
+        policies.trusts |= {role.arn: role.trust for role in self._roles.values()}
+        self.policies = policies
 
     def add_identity(self, access_key: str, identity: Identity) -> None:
         """Let an access key in."""
@@ -91,14 +112,16 @@ class Accounts:
 
     def refuse(self, call: Call) -> Answer | None:
         """Return the refusal of AWS, or None where the call may go on."""
+        if call.operation == "AssumeRoleWithWebIdentity":
+            return self.federate(call)
         who = self._identities.get(call.access_key)
         return self._refuse_identity(call, who) or (who and self._refuse_call(call, who)) or None
 
     def answer(self, call: Call) -> Answer | None:
         """Return what is known better here than in moto: who is calling."""
-        if call.operation != "GetCallerIdentity":
-            return None
         who = self._identities[call.access_key]
+        if call.operation != "GetCallerIdentity":
+            return self.policies.answer(call, _who(who)) if self.policies is not None else None
         body = (
             '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
             f"<Arn>{who.arn}</Arn><UserId>AROASTANDIN:x</UserId><Account>{who.account}</Account>"
@@ -122,7 +145,9 @@ class Accounts:
         until = int(self.clock()) + int(call.query.get("DurationSeconds", 3600))
         key, token, arn = (_element(text, name) for name in ("AccessKeyId", "SessionToken", "Arn"))
         with self._lock:
-            self._identities[key] = Identity(role.account, arn, token, role.arn, until, chained=True)
+            self._identities[key] = Identity(
+                role.account, arn, token, role.arn, until, True, _session(call), _tags(call)
+            )  # fmt: skip
             self.assumed.append(role.arn)
         return re.sub("<Expiration>[^<]*", f"<Expiration>{_written(until)}", text).encode()
 
@@ -142,6 +167,9 @@ class Accounts:
     def _refuse_call(self, call: Call, who: Identity) -> Answer | None:
         if call.operation == "AssumeRole":
             return self._refuse_role(call, who)
+        if self.policies is not None:
+            told = self._refuse_owner(call) if call.bucket in self.owners else None
+            return told or self.policies.refuse(call, _who(who), self.clock())
         if self.rights is not None and (missing := _needed(call) - set(self.rights)):
             return _denied(call, who, sorted(missing)[0])
         if call.bucket in self.owners:
@@ -150,12 +178,9 @@ class Accounts:
 
     def _refuse_bucket(self, call: Call, who: Identity) -> Answer | None:
         owner = self.owners[call.bucket]
-        if str(call.headers.get("x-amz-expected-bucket-owner", owner)) != owner:
-            return refusal(call, 403, "AccessDenied", "Access Denied")
-        source = str(call.headers.get("x-amz-copy-source", "")).lstrip("/").partition("/")[0]
-        source_owner = self.owners.get(source, "")
-        if str(call.headers.get("x-amz-source-expected-bucket-owner", source_owner)) != source_owner:
-            return refusal(call, 403, "AccessDenied", "Access Denied")
+        if told := self._refuse_owner(call):
+            return told
+        source, source_owner = self._source(call)
         for bucket, holder in ((call.bucket, owner), (source, source_owner)):
             if holder not in ("", who.account) and who.account not in self.grants.get(bucket, ()):
                 return _denied(call, who, call.operation)
@@ -164,10 +189,27 @@ class Accounts:
             return refusal(call, 403, "AccessDenied", "Access Denied")
         return None
 
+    def _refuse_owner(self, call: Call) -> Answer | None:
+        owner = self.owners[call.bucket]
+        if str(call.headers.get("x-amz-expected-bucket-owner", owner)) != owner:
+            return refusal(call, 403, "AccessDenied", "Access Denied")
+        _, source_owner = self._source(call)
+        if str(call.headers.get("x-amz-source-expected-bucket-owner", source_owner)) != source_owner:
+            return refusal(call, 403, "AccessDenied", "Access Denied")
+        return None
+
+    def _source(self, call: Call) -> tuple[str, str]:
+        source = str(call.headers.get("x-amz-copy-source", "")).lstrip("/").partition("/")[0]
+        return source, self.owners.get(source, "")
+
     def _refuse_role(self, call: Call, who: Identity) -> Answer | None:
         role = self._roles.get(call.query.get("RoleArn", ""))
         root = f"arn:aws:iam::{who.account}:root"
-        if (
+        if self.policies is not None:
+            if told := self.policies.refuse(call, _who(who), self.clock()):
+                return told
+            assert role is not None
+        elif (
             role is None
             or not {who.role or who.arn, root} & set(role.trusts)
             or call.query.get("ExternalId", "") != (role.external_id or call.query.get("ExternalId", ""))
@@ -211,6 +253,20 @@ def _needed(call: Call) -> set[str]:
     if call.operation in ("GetObject", "HeadObject") and "versionId" in call.query:
         needed.add("GetObjectVersion")
     return needed
+
+
+def _who(identity: Identity) -> Who:
+    return Who(identity.arn, identity.role, identity.account, identity.session, identity.tags)
+
+
+def _session(call: Call) -> tuple[Policy, ...] | None:
+    """Return the policies that a session is narrowed by."""
+    return (json.loads(call.query["Policy"]),) if "Policy" in call.query else None
+
+
+def _tags(call: Call) -> dict[str, str]:
+    names = [name.removesuffix(".Key") for name in call.query if re.fullmatch(r"Tags\.member\.\d+\.Key", name)]
+    return {call.query[f"{name}.Key"]: call.query.get(f"{name}.Value", "") for name in names}
 
 
 def _denied(call: Call, who: Identity, right: str) -> Answer:

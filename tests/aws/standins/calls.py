@@ -49,6 +49,8 @@ _OBJECT: Mapping[str, Mapping[str, str]] = {
     "DELETE": {"uploadId": "AbortMultipartUpload", "tagging": "DeleteObjectTagging", "": "DeleteObject"},
 }  # fmt: skip
 _COPIES = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
+S3_CONTROL = "v20180820"
+"""Where a bucket's name would be, in calls of S3 Control about an account as a whole."""
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[^/]*/([^/]+)/aws4_request")
 
 
@@ -96,7 +98,8 @@ def read_call(method: str, target: str, headers: HeadersDict, body: bytes) -> Ca
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     signed = str(headers.get("Authorization", "")) or f"Credential={query.get('X-Amz-Credential', '')}"
     found = _CREDENTIAL.search(signed)
-    access_key, service = (found[1], found[2]) if found else ("", "s3")
+    unsigned = "sts" if b"Action=AssumeRoleWithWebIdentity" in body else "s3"
+    access_key, service = (found[1], found[2]) if found else ("", unsigned)
     bucket = key = ""
     if service == "s3":
         bucket, _, key = (unquote(part) for part in parts.path.removeprefix("/").partition("/"))
@@ -112,6 +115,8 @@ def read_call(method: str, target: str, headers: HeadersDict, body: bytes) -> Ca
 def _s3_operation(method: str, bucket: str, key: str, query: Mapping[str, str], headers: HeadersDict) -> str:
     if not bucket:
         return "ListBuckets"
+    if bucket == S3_CONTROL:
+        return f"{method.capitalize()}AccountPublicAccessBlock"
     known = (_OBJECT if key else _BUCKET).get(method, {})
     operation = next((known[name] for name in known if name and name in query), known.get("", f"{method}?"))
     return _COPIES.get(operation, operation) if "x-amz-copy-source" in headers else operation

@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.aws.standins.facts import FACTS, facts, patch
+
 ACCOUNT_A = "111111111111"
 _LISTED = "/stand-in/listed/"
 ROOT = Path(__file__).parents[3]
@@ -47,11 +49,14 @@ def _serve() -> None:
     from threading import Thread
 
     import moto.backends
+    import moto.iam.models
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
+    vars(moto.iam.models)["DEFAULT_ACCOUNT_ID"] = os.environ.pop("MOTO_ACCOUNT_ID")  # there it would be everyone's
     modules = frozenset(moto.backends.list_of_moto_modules())
     moto.backends.list_of_moto_modules = lambda: modules  # moto reads its own folder twice for every request
+    patch()
 
     class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"  # so that connections are kept
@@ -59,6 +64,9 @@ def _serve() -> None:
 
         def run_wsgi(self) -> None:
             """Answer one request, and keep the connection: werkzeug would open one for each call, and wait after it."""
+            if self.path.startswith(FACTS):
+                self.answer(200, facts(self.path))
+                return
             if self.path.startswith(_LISTED):
                 self.answer(200, json.dumps(_keys(self.path.removeprefix(_LISTED))).encode())
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +12,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from dmengine_connectors.access.evaluate import Policy
 from tests.aws.standins.accounts import ACCOUNT_B, ACCOUNT_C, SOURCE_ROLE, Accounts, Identity, TrustedRole
 from tests.aws.standins.clock import Clock
+from tests.aws.standins.policies import Policies
 from tests.aws.standins.proxy import Proxy
 from tests.aws.standins.server import ACCOUNT_A, Moto
 
@@ -69,6 +72,55 @@ class World:
             keys.access_key, keys.secret_key = given["AccessKeyId"], given["SecretAccessKey"]
             keys.token = given["SessionToken"]
         return client
+
+    def owner(self, service: str, account: str = ACCOUNT_A) -> Any:
+        """Return a client of any service on moto itself, with the rights of an account's owner."""
+        keys = dict(BASE)
+        if account != ACCOUNT_A:
+            given = _sts(self.moto.url).assume_role(
+                RoleArn=f"arn:aws:iam::{account}:role/Owner", RoleSessionName="owner"
+            )["Credentials"]
+            keys = dict(zip(BASE, (given[n] for n in ("AccessKeyId", "SecretAccessKey", "SessionToken")), strict=True))
+        return self.client(service, keys, url=self.moto.url)
+
+    # ------------------------------------------------------------------------------------------ policies
+
+    def enforce(self) -> Policies:
+        """Let JSON policies decide from now on: who has none may do nothing. Returns what was asked and decided."""
+        policies = Policies(self.moto.url, REGION)
+        self.accounts.enforce(policies)
+        return policies
+
+    def add_role(self, arn: str, trust: Policy | None, *identity: Policy, max_duration: int = 3600) -> str:
+        """Make a role with its trust policy (none: nobody may assume it) and its own policies; `enforce` first."""
+        policies = self.accounts.policies
+        assert policies is not None
+        self.accounts.add_role(TrustedRole(arn, [], max_duration=max_duration))
+        policies.trusts[arn] = trust or {"Version": "2012-10-17", "Statement": []}
+        policies.roles[arn] = list(identity)
+        return arn
+
+    def add_bucket_policy(self, bucket: str, policy: Policy) -> None:
+        """Attach a policy to a bucket."""
+        self.truth(self.accounts.owners[bucket]).put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    def add_key(self, account: str, policy: Policy | None = None, alias: str = "") -> str:
+        """Make a KMS key, with AWS's default policy if none is given, and return its ARN."""
+        kms = self.owner("kms", account)
+        more = {} if policy is None else {"Policy": json.dumps(policy)}
+        key: str = kms.create_key(**more)["KeyMetadata"]["Arn"]
+        if alias:
+            kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)
+        return key
+
+    def encrypt_bucket(self, bucket: str, key: str, algorithm: str = "aws:kms") -> None:
+        """Let new objects of a bucket be encrypted with a KMS key."""
+        self.owner("s3", self.accounts.owners[bucket]).put_bucket_encryption(
+            Bucket=bucket,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm, "KMSMasterKeyID": key}}]
+            },
+        )
 
     def make_bucket(self, account: str, bucket: str) -> str:
         """Make a bucket as AWS makes them now: private, encrypted, everything in it its owner's."""

@@ -1,0 +1,1 @@
+"""Who may do what: the rights that dmengine needs, as policies, and whether policies grant them."""

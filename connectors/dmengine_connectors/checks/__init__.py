@@ -1,0 +1,1 @@
+"""Looks at what a run stands on before it begins: identities, rights, settings."""

@@ -1,0 +1,489 @@
+"""The policies that are written: who gets which rights, on what, and how they compare with the user's document."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from dmengine.connectors import LocalFiles, S3Files, S3Store, SessionFactory, policies
+from dmengine.errors import PlanError
+from dmengine_connectors.access.evaluate import Request, decide, decide_access
+from dmengine_connectors.access.statements import (
+    BUCKET_LIMIT,
+    IDENTITY_LIMIT,
+    TRUST_LIMIT,
+    size,
+)
+from dmengine_connectors.policy.written import Policies
+from tests.access.policy_lab import (
+    DM_ROLE,
+    KEY,
+    REGION,
+    SOURCE_ROLE,
+    TARGET_ROLE,
+    USERS,
+    actions,
+    bucket,
+    cluster,
+    documented,
+    listed,
+    statement,
+    tables,
+)
+
+ROLE_C = "arn:aws:iam::333333333333:role/Target-DM-Role"
+
+
+def assumed(**more: Any) -> Policies:
+    """Return what the document's second scenario needs: a role in B, another one in C."""
+    source = bucket("crm", "in", iam_role_arn=TARGET_ROLE, external_id="x7")
+    return policies(source, bucket("test", "out", iam_role_arn=ROLE_C, **more), principal=SOURCE_ROLE)
+
+
+def of_buckets(**more: Any) -> Policies:
+    """Return what the document's first scenario needs: no role, a bucket policy in B and one in C."""
+    source = bucket("crm", "in", bucket_owner="222222222222")
+    return policies(source, bucket("test", "out", bucket_owner="333333333333", **more), principal=DM_ROLE)
+
+
+# ------------------------------------------------------------------------------------------ roles
+
+
+def test_whoever_runs_dmengine_may_assume_the_first_roles_and_nothing_else() -> None:
+    """With roles in B and C, the identity of A needs sts:AssumeRole on exactly these two, as in the document."""
+    found = assumed()
+
+    assert [one["Action"] for one in found.identity["Statement"]] == ["sts:AssumeRole"]
+    assert found.identity["Statement"][0]["Resource"] == documented("assume")["Statement"][0]["Resource"]
+
+
+def test_a_role_trusts_who_assumes_it_and_demands_the_external_id() -> None:
+    """The trust policy is the document's, with the external id of the connection added where there is one."""
+    found = assumed()
+
+    [with_id], [without] = (found.trust[role]["Statement"] for role in (TARGET_ROLE, ROLE_C))
+    assert with_id["Principal"] == documented("trust")["Statement"][0]["Principal"]
+    assert with_id["Condition"] == {"StringEquals": {"sts:ExternalId": "x7"}}
+    assert "Condition" not in without
+
+
+def test_a_chain_gives_each_hop_the_right_to_the_next() -> None:
+    """In A -> B -> C, A may assume B's role and B's role may assume C's, which trusts B's; only C's reads."""
+    chain = SessionFactory(region=REGION).assume(TARGET_ROLE).assume(ROLE_C)
+
+    found = policies(S3Files("s3://crm/in/", session=chain), principal=SOURCE_ROLE)
+
+    assert [one["Resource"] for one in found.identity["Statement"]] == [TARGET_ROLE]
+    assert found.roles[TARGET_ROLE]["Statement"] == [
+        {"Sid": "AssumeRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": ROLE_C}
+    ]
+    assert found.trust[ROLE_C]["Statement"][0]["Principal"] == {"AWS": TARGET_ROLE}
+    assert "s3:GetObject" in actions(found.roles[ROLE_C])
+
+
+def test_tags_and_a_source_identity_are_allowed_on_both_sides() -> None:
+    """Session tags take sts:TagSession, a source identity sts:SetSourceIdentity, which all later hops keep needing."""
+    chain = SessionFactory().assume(TARGET_ROLE, tags={"team": "data"}, source_identity="ann").assume(ROLE_C)
+
+    found = policies(S3Files("s3://crm/in/", session=chain), principal=SOURCE_ROLE)
+
+    both = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+    assert found.trust[TARGET_ROLE]["Statement"][0]["Action"] == both
+    assert actions(found.identity) == set(both)
+    assert found.trust[ROLE_C]["Statement"][0]["Action"] == ["sts:AssumeRole", "sts:SetSourceIdentity"]
+    assert actions(found.roles[TARGET_ROLE]) == {"sts:AssumeRole", "sts:SetSourceIdentity"}
+
+
+# ------------------------------------------------------------------------------------------ buckets
+
+
+def test_rights_are_bound_to_the_prefix() -> None:
+    """Objects are named below the prefix, listings are bound by s3:prefix, and no resource is all of S3."""
+    found = assumed()
+
+    role = found.roles[TARGET_ROLE]
+    assert statement(role, "SourceBucketRead")["Resource"] == "arn:aws:s3:::crm/in/*"
+    assert statement(role, "SourceBucketList")["Condition"] == {"StringLike": {"s3:prefix": "in/*"}}
+    assert "arn:aws:s3:::*" not in json.dumps(found.to_dict())
+
+
+def test_nothing_but_the_journal_may_be_deleted() -> None:
+    """In the target, s3:DeleteObject covers `_dmengine/` alone."""
+    found = assumed().roles[ROLE_C]
+
+    [deleting] = [one for one in found["Statement"] if "s3:DeleteObject" in listed(one["Action"])]
+
+    assert deleting["Resource"] == "arn:aws:s3:::test/out/_dmengine/*"
+
+
+def test_a_bucket_of_the_roles_own_account_needs_no_more_than_tls() -> None:
+    """Within an account the role's policy is enough: the bucket's holds the refusal of plain http."""
+    found = assumed()
+
+    assert [one["Sid"] for one in found.buckets["crm"]["Statement"]] == ["AllowSSLRequestsOnly"]
+    assert found.buckets["crm"]["Statement"][0] == statement(
+        json.loads(json.dumps(documented("bucket")).replace("crm-test", "crm")), "AllowSSLRequestsOnly"
+    )
+
+
+def test_across_accounts_identity_and_bucket_allow_the_same() -> None:
+    """Without a role both the identity's policy and the bucket's grant each right, and only then it is allowed."""
+    found = of_buckets()
+    read = Request(
+        DM_ROLE, "s3:GetObject", "arn:aws:s3:::crm/in/a.csv", {"aws:SecureTransport": "true"}, "222222222222"
+    )
+
+    allowed = decide_access(read, identity=[found.identity], resource=found.buckets["crm"])
+    alone = decide_access(read, identity=[found.identity])
+
+    assert (allowed.effect, alone.effect) == ("allow", "none")
+    assert {one["Sid"] for one in documented("bucket")["Statement"]} <= {
+        one["Sid"] for name in ("crm", "test") for one in found.buckets[name]["Statement"]
+    }
+
+
+def test_plain_http_is_refused_by_the_buckets_policy() -> None:
+    """What is asked without TLS is denied, whoever asks."""
+    found = of_buckets()
+    plain = Request(DM_ROLE, "s3:GetObject", "arn:aws:s3:::crm/in/a.csv", {"aws:SecureTransport": "false"})
+
+    assert decide([found.buckets["crm"]], plain) == "deny"
+
+
+def test_a_bucket_whose_owner_nobody_said_is_named_in_a_note() -> None:
+    """Where the owner is not known the bucket's policy is written too, and a note says when it is not needed."""
+    found = policies(S3Files("s3://crm/in/"), principal=DM_ROLE)
+
+    assert "s3:GetObject" in actions(found.buckets["crm"])
+    assert any("which account owns crm" in note for note in found.notes)
+
+
+def test_tags_and_old_versions_take_rights_only_where_they_are_asked_for() -> None:
+    """Without tags no tagging right is granted; old versions are listed and deleted only in place and if asked."""
+    plain = policies(S3Files("s3://b/in/", tags="drop"), S3Files("s3://c/out/", tags="drop"), principal=DM_ROLE)
+    place = S3Files("s3://b/in/", old_versions="delete")
+    in_place = policies(place, place, principal=DM_ROLE)
+    other = policies(place, S3Files("s3://b/out/", old_versions="delete"), principal=DM_ROLE)
+
+    versions = {"s3:ListBucketVersions", "s3:DeleteObjectVersion"}
+    assert not any("Tagging" in action for action in actions(plain.identity))
+    assert versions <= actions(in_place.identity)
+    assert not versions & actions(other.identity)
+
+
+def test_a_single_object_grants_that_object_and_the_journal() -> None:
+    """One object in place: rights on its key alone, and on the notes beside it."""
+    place = S3Files("s3://b/in/people.csv")
+
+    found = policies(place, place, principal=DM_ROLE).identity
+
+    objects = {r for one in found["Statement"] for r in listed(one["Resource"]) if "/" in r}
+    assert objects == {"arn:aws:s3:::b/in/people.csv", "arn:aws:s3:::b/in/_dmengine/*"}
+
+
+def test_a_journal_elsewhere_takes_its_rights_there() -> None:
+    """With journal= in another bucket nothing may be deleted in the target."""
+    journal = S3Store("s3://notes/masking/")
+
+    found = policies(S3Files("s3://b/in/"), S3Files("s3://c/out/"), principal=DM_ROLE, journal=journal)
+
+    deleting = [one["Resource"] for one in found.identity["Statement"] if "s3:DeleteObject" in listed(one["Action"])]
+    assert deleting == ["arn:aws:s3:::notes/masking/*"]
+    assert set(found.buckets) == {"b", "c", "notes"}
+
+
+def test_folders_of_this_machine_need_no_rights() -> None:
+    """A job from a folder to a bucket writes the bucket's policies alone; between folders there are none."""
+    to_bucket = policies(LocalFiles("in"), S3Files("s3://c/out/"), principal=DM_ROLE)
+    nowhere = policies(LocalFiles("in"), LocalFiles("out"), principal=DM_ROLE)
+
+    assert set(to_bucket.buckets) == {"c"}
+    assert nowhere.written == ()
+
+
+# ------------------------------------------------------------------------------------------ keys
+
+
+def test_a_kms_key_of_another_account_takes_both_policies_and_only_through_s3() -> None:
+    """GenerateDataKey and Decrypt are allowed to the identity and by the key, bound to S3 by kms:ViaService."""
+    found = of_buckets(encryption="aws:kms", kms_key=KEY)
+
+    via = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
+    mine, theirs = statement(found.identity, "KMSPolicy"), statement(found.keys[KEY], "KMSPolicy")
+    assert mine["Resource"] == KEY
+    assert theirs["Resource"] == "*"
+    assert mine["Condition"] == theirs["Condition"] == via
+    assert theirs["Principal"] == documented("key")["Statement"][0]["Principal"]
+    assert statement(found.keys[KEY], "EnableIAMPolicies")["Principal"]["AWS"] == "arn:aws:iam::333333333333:root"
+    assert set(documented("key")["Statement"][0]["Action"]) - actions(found.keys[KEY]) == {"kms:Encrypt"}
+
+
+def test_a_grant_is_offered_in_place_of_the_keys_policy() -> None:
+    """kms:CreateGrant takes the same operations for the same principal."""
+    [grant] = of_buckets(encryption="aws:kms", kms_key=KEY).grants
+
+    assert grant["KeyId"] == KEY
+    assert grant["GranteePrincipal"] == DM_ROLE
+    assert set(grant["Operations"]) == {"GenerateDataKey", "Decrypt", "DescribeKey"}
+
+
+def test_each_key_of_the_source_may_decrypt_and_not_encrypt() -> None:
+    """Different keys of different objects are each allowed, for reading alone."""
+    keys = [KEY, KEY.replace("1234abcd", "5678efgh")]
+
+    found = policies(bucket("crm", "in", bucket_owner="333333333333"), principal=DM_ROLE, keys=keys)
+
+    assert statement(found.identity, "KMSPolicy")["Resource"] == keys
+    assert statement(found.identity, "KMSPolicy")["Action"] == "kms:Decrypt"
+    assert set(found.keys) == set(keys)
+
+
+@pytest.mark.parametrize("name", ["alias/aws/s3", "arn:aws:kms:eu-west-1:333333333333:alias/aws/s3"])
+def test_the_key_that_aws_manages_is_explained_and_granted_to_nobody(name: str) -> None:
+    """aws/s3 cannot be shared across accounts: no policy pretends so, and a note says what to do."""
+    found = of_buckets(encryption="aws:kms", kms_key=name)
+
+    assert not any(action.startswith("kms:") for action in actions(found.identity))
+    assert found.keys == {}
+    assert any("AWS manages" in note and "key of your own" in note for note in found.notes)
+
+
+def test_a_key_that_is_known_by_an_alias_is_bound_to_it() -> None:
+    """Policies know no aliases: all keys of the account are named, bound by kms:ResourceAliases, and a note says so."""
+    found = of_buckets(encryption="aws:kms", kms_key="alias/masking")
+
+    one = statement(found.identity, "KMSPolicy")
+    assert one["Resource"] == "arn:aws:kms:eu-west-1:333333333333:key/*"
+    assert one["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/masking"}
+    assert any("alias/masking is an alias" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("key", "action", "resource"),
+    [
+        ("secretsmanager:masking#key?region=eu-west-3", "secretsmanager:GetSecretValue",
+         "arn:aws:secretsmanager:eu-west-3:111111111111:secret:masking-??????"),
+        ("ssm:/masking/key", "ssm:GetParameter", "arn:aws:ssm:eu-west-1:111111111111:parameter/masking/key"),
+        ("kms:file:/key?region=eu-west-1", "kms:Decrypt", "arn:aws:kms:eu-west-1:111111111111:key/*"),
+    ],
+)  # fmt: skip
+def test_the_place_of_the_masking_key_is_allowed_to_whoever_runs_dmengine(key: str, action: str, resource: str) -> None:
+    """A key in Secrets Manager, Parameter Store or wrapped by KMS takes its right; the secret's name alone is named."""
+    source = bucket("crm", "in", iam_role_arn=TARGET_ROLE)
+
+    found = policies(source, principal=SOURCE_ROLE, key=key)
+
+    [one] = [one for one in found.identity["Statement"] if one["Action"] == action and one["Resource"] == resource]
+    assert action != "kms:Decrypt" or one["Condition"] == {
+        "StringEquals": {"kms:EncryptionContext:dmengine": "root-key"}
+    }
+    assert (
+        policies(source, principal=SOURCE_ROLE, key="env:KEY").identity
+        == policies(source, principal=SOURCE_ROLE).identity
+    )
+
+
+def test_the_event_log_may_be_written_to_its_group_alone() -> None:
+    """AllowEventLogging names the log group; the document allows all of them."""
+    found = policies(bucket("crm", "in"), principal=DM_ROLE, event_log="/dmengine/runs").identity
+
+    one = statement(found, "AllowEventLogging")
+    assert one["Resource"] == "arn:aws:logs:eu-west-1:111111111111:log-group:/dmengine/runs:*"
+    assert set(one["Action"]) <= set(statement(documented("identity-of-a"), "AllowEventLogging")["Action"])
+
+
+# ------------------------------------------------------------------------------------------ DynamoDB
+
+
+def test_the_policy_of_dynamodb_grants_all_that_the_document_grants_on_less() -> None:
+    """Every action of the document's six statements is granted under its Sid, on narrower resources."""
+    found = policies(tables(), tables(), principal=SOURCE_ROLE, tables=["users"]).roles[TARGET_ROLE]
+
+    for one in documented("role-dynamodb")["Statement"]:
+        sid = {"ExportedDataAccess": "ExportedData"}.get(one["Sid"], one["Sid"])
+        assert set(one["Action"]) <= actions(found, sid), one["Sid"]
+    assert statement(found, "SourceTableExport")["Resource"] == USERS
+    assert statement(found, "ExportProcessStatus")["Resource"] == f"{USERS}/export/*"
+    assert statement(found, "ImportProcessStatus")["Resource"] == f"{USERS}-MASKED/import/*"
+    assert statement(found, "ExportedDataAccess")["Resource"] == "arn:aws:s3:::stage/masking/*"
+
+
+def test_the_source_table_can_never_be_deleted() -> None:
+    """DeleteTable is allowed on the masked table alone and denied on the source, where the document allows both."""
+    found = policies(tables(), tables(), principal=SOURCE_ROLE, tables=["users"]).roles[TARGET_ROLE]
+    delete_source, delete_masked = (
+        Request(TARGET_ROLE, "dynamodb:DeleteTable", table) for table in (USERS, f"{USERS}-MASKED")
+    )
+
+    assert decide([documented("role-dynamodb")], delete_source) == "allow"
+    assert decide([found], delete_source) == "deny"
+    assert decide([found], delete_masked) == "allow"
+    assert decide([found, documented("role-dynamodb")], delete_source) == "deny"
+
+
+def test_a_masked_table_of_the_sources_name_is_refused() -> None:
+    """An empty suffix in the same account and region would let the source be deleted."""
+    nameless = tables(dynamo_append_suffix="")
+
+    with pytest.raises(PlanError, match="has the name of the source"):
+        policies(nameless, nameless, principal=SOURCE_ROLE, tables=["users"])
+
+
+def test_a_masked_table_of_another_account_may_have_the_sources_name() -> None:
+    """From B to C the same name is another table: the right to delete it names C's."""
+    there = tables(dynamo_append_suffix="", iam_role_arn=ROLE_C)
+
+    found = policies(tables(), there, principal=SOURCE_ROLE, tables=["users"]).roles[ROLE_C]
+
+    assert statement(found, "TargetTableImportAndCleanup")["Resource"] == USERS.replace("222222222222", "333333333333")
+
+
+def test_the_key_of_masked_tables_may_be_granted_to_dynamodb() -> None:
+    """A table on a key takes CreateGrant for AWS's own use, and what the document has, through DynamoDB alone."""
+    key = KEY.replace("333333333333", "222222222222")
+    target = tables(dynamo_default_sse={"selection": "account_managed", "kms_key_id": key})
+
+    found = policies(tables(), target, principal=SOURCE_ROLE, tables=["users"]).roles[TARGET_ROLE]
+
+    own = statement(found, "KMSTablePolicy")
+    assert set(own["Action"]) == set(documented("statement-kms")["Statement"][0]["Action"])
+    assert own["Condition"] == {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}}
+    assert statement(found, "KMSTableGrant")["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+
+
+def test_tables_have_to_be_named() -> None:
+    """A connection to DynamoDB names no table: policies for all of them are not written."""
+    with pytest.raises(PlanError, match="names no table") as caught:
+        policies(tables(), principal=SOURCE_ROLE)
+
+    assert "--table users" in caught.value.hint
+
+
+# ------------------------------------------------------------------------------------------ Redshift
+
+
+def test_redshift_and_s3_in_one_account() -> None:
+    """The cluster's role trusts Redshift and reads and writes staging; A's role has staging by the bucket's policy."""
+    role = "arn:aws:iam::222222222222:role/Cluster"
+
+    found = policies(cluster(role, bucket_owner="222222222222"), principal=DM_ROLE)
+
+    [trusted] = found.trust[role]["Statement"]
+    assert trusted["Principal"] == {"Service": "redshift.amazonaws.com"}
+    user = "arn:aws:redshift:eu-west-1:222222222222:dbuser:crm/masker"
+    assert trusted["Condition"] == {"StringEquals": {"sts:ExternalId": user}}
+    assert {"s3:GetObject", "s3:PutObject", "s3:ListBucket"} <= actions(found.roles[role])
+    assert "s3:DeleteObject" not in actions(found.roles[role])
+    assert "s3:DeleteObject" in actions(found.buckets["stage"]) & actions(found.identity)
+    assert statement(found.identity, "ExportedDataAccess")["Resource"] == "arn:aws:s3:::stage/crm/*"
+
+
+def test_dmengine_and_s3_in_one_account() -> None:
+    """The cluster's role RoleB assumes RoleA in A, which trusts it and reaches the bucket; A's own role too."""
+    role_b, role_a = "arn:aws:iam::222222222222:role/RoleB", "arn:aws:iam::111111111111:role/RoleA"
+
+    found = policies(cluster(f"{role_b},{role_a}", bucket_owner="111111111111"), principal=DM_ROLE)
+
+    assert found.trust[role_b]["Statement"][0]["Principal"] == {"Service": "redshift.amazonaws.com"}
+    assert found.trust[role_a]["Statement"][0]["Principal"] == {"AWS": role_b}
+    assert [one["Resource"] for one in found.roles[role_b]["Statement"]] == [role_a]
+    assert {"s3:GetObject", "s3:PutObject"} <= actions(found.roles[role_a])
+    assert [one["Sid"] for one in found.buckets["stage"]["Statement"]] == ["AllowSSLRequestsOnly"]
+
+
+# ------------------------------------------------------------------------------------------ form
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "domain"),
+    [("aws-cn", "cn-north-1", "amazonaws.com.cn"), ("aws-us-gov", "us-gov-west-1", "amazonaws.com")],
+)
+def test_other_partitions_are_honoured(partition: str, region: str, domain: str) -> None:
+    """In China and GovCloud every ARN is of that partition, and services have their names of there."""
+    me, role = f"arn:{partition}:iam::111111111111:role/DM-Role", f"arn:{partition}:iam::222222222222:role/R"
+    key = f"arn:{partition}:kms:{region}:111111111111:key/1"
+    session = SessionFactory(region=region)
+    source = S3Files("s3://crm/in/", session=session.assume(role))
+    target = S3Files("s3://test/out/", session=session, encryption="aws:kms", kms_key=key)
+
+    text = json.dumps(policies(source, target, principal=me, key="ssm:/k", event_log="g").to_dict())
+
+    assert set(re.findall(r"arn:(aws[a-z-]*):", text)) == {partition}
+    assert f"s3.{region}.{domain}" in text
+
+
+def test_documents_fit_the_limits_of_iam() -> None:
+    """Rights too many for one managed policy are spread over several of 6,144 characters, and a note says so."""
+    sources = [S3Files(f"s3://bucket-of-the-department-{n}/a/rather/long/prefix/of/objects/") for n in range(40)]
+
+    found = policies(sources, principal=DM_ROLE)
+
+    [identity] = [one for one in found.written if one.kind == "identity"]
+    assert len(identity.parts) > 1
+    assert all(size(part) <= IDENTITY_LIMIT for part in identity.parts)
+    assert sum(len(part["Statement"]) for part in identity.parts) >= len(identity.document["Statement"])
+    assert any(f"{len(identity.parts)} managed policies" in note for note in found.notes)
+    assert all(size(one.document) <= {"trust": TRUST_LIMIT}.get(one.kind, BUCKET_LIMIT) for one in found.written[1:])
+
+
+def test_a_session_policy_is_given_only_where_it_fits() -> None:
+    """The policy of a role narrows its sessions too, up to 2,048 characters; a longer one is refused in words."""
+    found = assumed()
+    large = policies(tables(), tables(), principal=SOURCE_ROLE, tables=["users"])
+
+    narrowed = found.session(TARGET_ROLE)
+
+    assert SessionFactory().assume(TARGET_ROLE, policy=narrowed).roles[0].session_policy == narrowed
+    with pytest.raises(PlanError, match="a session takes 2,048"):
+        large.session(TARGET_ROLE)
+
+
+def test_sids_are_unique_and_plain_in_each_policy() -> None:
+    """IAM takes letters and digits in a Sid, and no Sid twice."""
+    found = [assumed(), of_buckets(encryption="aws:kms", kms_key=KEY),
+             policies(tables(), tables(), principal=SOURCE_ROLE, tables=["users", "orders"])]  # fmt: skip
+
+    for one in (one for each in found for one in each.written if one.kind != "grant"):
+        sids = [each["Sid"] for each in one.document["Statement"] if "Sid" in each]
+        assert len(set(sids)) == len(sids)
+        assert all(re.fullmatch("[A-Za-z0-9]+", sid) for sid in sids), sids
+
+
+def test_every_right_has_its_reason() -> None:
+    """Each action of each policy is explained beside it, as data and as text."""
+    found = of_buckets(encryption="aws:kms", kms_key=KEY)
+
+    for one, told in zip(found.written, found.to_dict()["policies"], strict=True):
+        if one.kind in ("identity", "bucket"):
+            assert {reason["action"] for reason in told["reasons"]} == actions(one.document)
+        assert all(reason["reason"] and reason["needed"] for reason in told["reasons"])
+    assert "read the objects to mask" in found.explained()
+
+
+def test_policies_print_as_json_and_show_in_a_notebook() -> None:
+    """What is printed below each heading is the policy's JSON; in a notebook it is the same, escaped."""
+    found = of_buckets()
+
+    blocks = re.findall(r"^\{\n.*?^\}", str(found), re.DOTALL | re.MULTILINE)
+
+    assert [json.loads(block) for block in blocks] == [part for one in found.written for part in one.parts]
+    assert "Bucket policy of crm" in found._repr_html_()
+
+
+def test_a_principal_that_nobody_named_is_a_placeholder_with_a_note() -> None:
+    """Without principal= the policies stand, with a name that no one can take for an ARN, and a note says so."""
+    found = policies(bucket("crm", "in", iam_role_arn=TARGET_ROLE))
+
+    assert found.trust[TARGET_ROLE]["Statement"][0]["Principal"] == {"AWS": "arn:aws:iam::ACCOUNT:role/ROLE"}
+    assert "--principal" in found.notes[0]
+
+
+def test_a_session_is_no_principal() -> None:
+    """The ARN of a session, or of nothing, is refused with the form that is wanted."""
+    with pytest.raises(PlanError, match="not the ARN") as caught:
+        policies(principal="arn:aws:sts::111111111111:assumed-role/DM-Role/i-0")
+
+    assert "name its role" in caught.value.hint

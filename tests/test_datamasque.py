@@ -13,7 +13,7 @@ import dmengine as dm
 from dmengine.cli import main
 from dmengine.connectors import LocalFiles
 from dmengine.datamasque import Imported, import_datamasque
-from dmengine.datamasque_masks import TRANSLATIONS, WITHOUT
+from dmengine.datamasque.masks import TRANSLATIONS, WITHOUT
 from dmengine.errors import RulesetError
 from dmengine.registry import names
 from dmengine.rules import Keep

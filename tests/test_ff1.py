@@ -20,12 +20,12 @@ from dmengine.ff1 import (
     decrypt_text,
     domain_size,
     encrypt_text,
-    integer_shape,
     smallest_length,
 )
-from dmengine.ff1_narrow import Narrow, fits
-from dmengine.ff1_numerals import Numerals, numeral_type
-from dmengine.ff1_wide import Wide
+from dmengine.ff1.columns import integer_shape
+from dmengine.ff1.narrow import Narrow, fits
+from dmengine.ff1.numerals import Numerals, numeral_type
+from dmengine.ff1.wide import Wide
 from dmengine.prf import BLOCK_ROWS
 
 NIST = json.loads((Path(__file__).parent / "vectors" / "nist_ff1.json").read_text())["samples"]

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from dmengine.ff1 import FF1
-from dmengine.ff1_numerals import numbers_of, write_digits
+from dmengine.ff1.numerals import numbers_of, write_digits
 from dmengine.spi import Words
 from dmengine_maskers.checksums import Check
 from dmengine_maskers.symbols import SYMBOLS, Codes, Flags

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from dmengine.arrow import NUMBER, is_text
 from dmengine.errors import PlanError, RulesetError
-from dmengine.json_check import Bounds
-from dmengine.json_edit import Change, removal, replacement
-from dmengine.json_index import Tree
-from dmengine.json_records import JsonRecords
-from dmengine.json_walk import find
+from dmengine.jsontext.check import Bounds
+from dmengine.jsontext.edit import Change, removal, replacement
+from dmengine.jsontext.index import Tree
+from dmengine.jsontext.records import JsonRecords
+from dmengine.jsontext.walk import find
 from dmengine.paths import FieldPath
 from dmengine.spi import Finding, Limits, MaskContext, Masker, Positions, Scope, Selection, Uniqueness
 from dmengine_maskers.inside import Inside, Unlisted, check_rules, hidden, mask_inside

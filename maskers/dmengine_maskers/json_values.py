@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from dmengine.arrow import booleans
 from dmengine.errors import InputError
-from dmengine.json_check import Bounds
-from dmengine.json_edit import Change, splice
-from dmengine.json_records import JsonRecords
+from dmengine.jsontext.check import Bounds
+from dmengine.jsontext.edit import Change, splice
+from dmengine.jsontext.records import JsonRecords
 from dmengine.paths import FieldPath
 from dmengine_maskers.spans import cut, spans
 

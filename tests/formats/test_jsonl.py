@@ -10,7 +10,7 @@ import pytest
 
 from dmengine.arrow import NUMBER
 from dmengine.errors import MaskError, PluginError, RunError
-from dmengine.json_records import JsonRecords
+from dmengine.jsontext.records import JsonRecords
 from dmengine.paths import FieldPath
 from dmengine.spi import Format, Records, RecordStream, Selection
 from dmengine_connectors.formats.jsonl import JsonLines

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmengine.arrow import NUMBER
-from dmengine.json_records import JsonRecords
+from dmengine.jsontext.records import JsonRecords
 from dmengine.paths import EACH, FieldPath, Step
 from dmengine.spi import RecordStream
 from dmengine_connectors.formats.jsonl import JsonLines

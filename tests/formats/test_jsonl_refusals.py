@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from dmengine.errors import DmengineError, InputError
-from dmengine.json_records import JsonRecords
+from dmengine.jsontext.records import JsonRecords
 from dmengine.paths import FieldPath
 from dmengine_connectors.formats.jsonl import JsonLines
 

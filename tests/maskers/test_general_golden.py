@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,18 @@ from dmengine.testing.context import Setting, mask_array
 from tests.maskers.samples_general import SAMPLES
 from tests.maskers.test_contract import BESIDE, build
 
+
+def _brief(option: Any) -> str:
+    """Name a mask within another one by what differs from its defaults: a new parameter renames no vector."""
+    if not is_dataclass(option):
+        return repr(option)
+    said = (f"{f.name}={getattr(option, f.name)!r}" for f in fields(option) if getattr(option, f.name) != f.default)
+    return f"{type(option).__name__}({', '.join(said)})"
+
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "maskers_general.json"
 CASES = {
-    f"{name}/{json.dumps(options, default=repr, ensure_ascii=False, sort_keys=True)}/{number}-{values.type}": (
+    f"{name}/{json.dumps(options, default=_brief, ensure_ascii=False, sort_keys=True)}/{number}-{values.type}": (
         name,
         options,
         values,

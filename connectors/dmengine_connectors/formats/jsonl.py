@@ -10,8 +10,8 @@ from typing import BinaryIO, ClassVar
 import pyarrow as pa
 
 from dmengine.errors import PluginError
-from dmengine.json_check import Bounds, Fault, Place, refusal
-from dmengine.json_records import JsonRecords
+from dmengine.jsontext.check import Bounds, Fault, Place, refusal
+from dmengine.jsontext.records import JsonRecords
 from dmengine.spi import RecordStream
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

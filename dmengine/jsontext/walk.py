@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from dmengine.json_index import Tree, nth_in_run
+from dmengine.jsontext.index import Tree, nth_in_run
 from dmengine.paths import EACH, VALUES, FieldPath, Step
 from dmengine.spi import Positions
 

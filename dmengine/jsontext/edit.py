@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from dmengine.arrow import booleans, equal, is_text
 from dmengine.errors import RunError
-from dmengine.json_index import Flags, Tree
-from dmengine.json_text import quoted, written
+from dmengine.jsontext.index import Flags, Tree
+from dmengine.jsontext.text import quoted, written
 from dmengine.spi import Positions
 
 TEXT, NUMERIC, BOOLEAN, NULL, CONTAINER = range(5)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from dmengine.arrow import booleans, is_number, is_text
 from dmengine.errors import MaskError
-from dmengine.json_index import BACKSLASH, LOWER, QUOTE, Bytes, Flags, slices
+from dmengine.jsontext.index import BACKSLASH, LOWER, QUOTE, Bytes, Flags, slices
 from dmengine.spi import Positions
 
 _TEXTS = msgspec.json.Decoder(list[str])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmengine.ff1_numerals import Numerals, make_frame, number_size, numbers_of, write_digits
+from dmengine.ff1.numerals import Numerals, make_frame, number_size, numbers_of, write_digits
 from dmengine.prf import AesBlocks, Words, mul_high
 
 _LOW_HALF = 0xFFFF_FFFF_FFFF_FFFF

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from dmengine.arrow import NUMBER, flat
 from dmengine.errors import InputError, RunError
-from dmengine.json_check import Bounds, Fault, Place, checked, refusal
-from dmengine.json_edit import (
+from dmengine.jsontext.check import Bounds, Fault, Place, checked, refusal
+from dmengine.jsontext.edit import (
     BOOLEAN,
     CONTAINER,
     NULL,
@@ -25,9 +25,9 @@ from dmengine.json_edit import (
     replacement,
     splice,
 )
-from dmengine.json_index import Tree, slices
-from dmengine.json_text import texts, written
-from dmengine.json_walk import Found, find, present
+from dmengine.jsontext.index import Tree, slices
+from dmengine.jsontext.text import texts, written
+from dmengine.jsontext.walk import Found, find, present
 from dmengine.paths import FieldPath
 from dmengine.spi import Positions, Selection
 

@@ -10,9 +10,9 @@ from json import dumps
 from typing import Any, cast
 
 from dmengine.conditions import Condition, all_of
-from dmengine.datamasque_conditions import Untranslated, skipped
-from dmengine.datamasque_masks import GENERATING, Reading, Spec, Unknown
-from dmengine.datamasque_notes import Notes
+from dmengine.datamasque.conditions import Untranslated, skipped
+from dmengine.datamasque.masks import GENERATING, Reading, Spec, Unknown
+from dmengine.datamasque.notes import Notes
 from dmengine.paths import FieldPath
 from dmengine.pluginparams import read_masker
 from dmengine.rules import Action, Keep, Normalize, ReadAs, Rule

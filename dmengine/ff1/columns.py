@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dmengine.errors import KeyringError, MaskError, PlanError
-from dmengine.ff1_narrow import Narrow, fits
-from dmengine.ff1_numerals import Numerals, numeral_type
-from dmengine.ff1_text import (
+from dmengine.ff1.narrow import Narrow, fits
+from dmengine.ff1.numerals import Numerals, numeral_type
+from dmengine.ff1.text import (
     FLOOR,
     MIN_DOMAIN,
     Spelling,
@@ -23,7 +23,7 @@ from dmengine.ff1_text import (
     encrypt_text,
     smallest_length,
 )
-from dmengine.ff1_wide import Wide
+from dmengine.ff1.wide import Wide
 from dmengine.prf import BLOCK_ROWS, Words
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dmengine.ff1_numerals import Frame, Numerals, make_frame, numbers_of, write_digits
+from dmengine.ff1.numerals import Frame, Numerals, make_frame, numbers_of, write_digits
 from dmengine.prf import AesBlocks, Words
 
 Limbs: TypeAlias = list[Words]

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from dmengine import registry
-from dmengine.datamasque_files import from_file
-from dmengine.datamasque_notes import Notes
+from dmengine.datamasque.files import from_file
+from dmengine.datamasque.notes import Notes
 
 Spec = dict[str, Any]
 Written = dict[str, Any]

@@ -9,11 +9,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dmengine.datamasque_conditions import Untranslated, condition_of
-from dmengine.datamasque_fields import Branch, Part, rule_of
-from dmengine.datamasque_masks import Unknown, json_path
-from dmengine.datamasque_notes import NotCarried, Notes
-from dmengine.datamasque_yaml import Mapping, load
+from dmengine.datamasque.conditions import Untranslated, condition_of
+from dmengine.datamasque.fields import Branch, Part, rule_of
+from dmengine.datamasque.masks import Unknown, json_path
+from dmengine.datamasque.notes import NotCarried, Notes
+from dmengine.datamasque.yaml import Mapping, load
 from dmengine.errors import RulesetError
 from dmengine.paths import FieldPath
 from dmengine.rules import Dataset, Ruleset

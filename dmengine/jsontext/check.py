@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from dmengine.errors import InputError
-from dmengine.json_index import (
+from dmengine.jsontext.index import (
     LOWER,
     NEWLINE,
     OPEN_OBJECT,

@@ -62,7 +62,9 @@ def check_yaml(example: Example) -> None:
     elif data.keys() & {"rules", "datasets"}:
         load_ruleset(path)
     else:
-        raise AssertionError("this is neither a ruleset nor a job file nor a connection; skip it with a comment if that is meant")
+        raise AssertionError(
+            "neither a ruleset nor a job file nor a connection; skip it with a comment if that is meant"
+        )
 
 
 def run_console(example: Example) -> None:

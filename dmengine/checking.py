@@ -85,7 +85,10 @@ class Checks:
         Args:
             width: How many characters a line has; 0: as many as it takes.
         """
-        rows = [(one.check.status, one.side, one.check.name, one.check.answer) for one in self.found]
+        rows = [
+            (one.check.status, one.side, one.check.name, self._of_which(one, one.check.answer) + one.check.answer)
+            for one in self.found
+        ]
         wide = max((len(side) + len(name) for _, side, name, _ in rows), default=0) + 17
         checks = Table(
             "Checks", ("status", "side", "check", "answer"),
@@ -93,12 +96,25 @@ class Checks:
             len(rows),
         )  # fmt: skip
         todo = [
-            (one.side, one.check.name, _what_to_do(one.check, width - wide + 9 if width else 0)) for one in self._bad
+            (
+                one.side,
+                one.check.name,
+                _what_to_do(one.check, self._of_which(one, one.check.remedy), width - wide + 9 if width else 0),
+            )
+            for one in self._bad
         ]
         return Document(
             "dmengine check", (), [checks, Table("What to do", ("side", "check", "what to do"), todo, len(todo))],
             self._verdict, self.status == "passed",
         )  # fmt: skip
+
+    def _of_which(self, one: Found, told: str) -> str:
+        """Return which of several a check is of, where what is told does not say so."""
+        check = one.check
+        alike = {
+            other.check.subject for other in self.found if (other.side, other.check.name) == (one.side, check.name)
+        }
+        return f"{where}: " if len(alike) > 1 and (where := _where(check, told)) else ""
 
     @property
     def _bad(self) -> list[Found]:
@@ -208,13 +224,13 @@ def dangers(source: object, target: object, *, strict: bool = False) -> tuple[Fi
         for check in place.check(side, brief=True) if isinstance(place, Checked) else ():
             if check.status != "passed" and (check.call or check.status != "unknown"):
                 severity: Severity = "error" if strict or check.status == "failed" else "warning"
-                found.append(Finding(severity, check.answer, _where(check), check.remedy))
+                found.append(Finding(severity, check.answer, _where(check, check.answer), check.remedy))
     return tuple(found)
 
 
-def _where(check: Check) -> str:
-    """Return what was looked at, unless the answer says so itself."""
-    return "" if check.subject.strip("/").rpartition("/")[2] in check.answer else check.subject
+def _where(check: Check, told: str) -> str:
+    """Return what was looked at, unless what is told says so itself."""
+    return "" if check.subject.strip("/").rpartition("/")[2] in told else check.subject
 
 
 def _looked_at(side: Side, place: object, *, probe: bool) -> list[Check]:
@@ -235,9 +251,9 @@ def _beside(source: object, target: object) -> list[Check]:
     return list(target.check_beside(source))
 
 
-def _what_to_do(check: Check, width: int) -> str:
+def _what_to_do(check: Check, of_which: str, width: int) -> str:
     policy = "" if check.policy is None else "\n" + json.dumps(check.policy, indent=2)
-    return _wrapped(check.remedy, width) + policy
+    return _wrapped(of_which + check.remedy, width) + policy
 
 
 def _wrapped(text: str, width: int) -> str:

@@ -39,6 +39,7 @@ _CHECK_CODES = """exit codes:
   0    all is well
   1    something to know (a warning), or not known; with --strict it is 2
   2    something that stops a run, or the file cannot be read
+  3    the page could not be written
 """
 _REFUSALS = (RulesetError, PlanError, KeyringError, PluginError)
 _INTERRUPTED = """interrupted
@@ -171,6 +172,8 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 def _add_check_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _CHECK_CODES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--table", action="append", default=[], metavar="NAME",
+                        help="a table of a database's connection to look at, too; may be repeated")  # fmt: skip
     parser.add_argument("--no-probe", action="store_true", help="write nothing: the rights to write are then unknown")
     parser.add_argument("--strict", action="store_true", help="take warnings, and what is unknown, for failures")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -262,7 +265,7 @@ def _plan(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     if options.html and (problem := unwritable(options.html)):
         raise RulesetError(f"--html {options.html}: {problem}", hint="choose another name")
-    places, strict = _places(options.job)
+    places, strict = _places(options.job, tuple(options.table))
     checks = checking.look(places, probe=not options.no_probe, strict=strict or options.strict)
     width = shutil.get_terminal_size((120, 24)).columns
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -272,13 +275,15 @@ def _check(options: argparse.Namespace) -> int:
     return checks.exit_code
 
 
-def _places(path: Path) -> tuple[list[tuple[Side, object]], bool]:
-    """Return what a job, or a connection, uses as what; and whether a job is strict."""
+def _places(path: Path, tables: tuple[str, ...]) -> tuple[list[tuple[Side, object]], bool]:
+    """Return what a job, or a connection with tables, uses as what; and whether a job is strict."""
     written = load_document(read_text(path), path.name).data
     if not isinstance(written, dict) or {"source", "target", "ruleset"} & written.keys():
+        if tables:
+            raise RulesetError("a job says itself what it masks", hint="leave --table out")
         job = load_job(path)
         return [("source", job.source), ("target", job.target)], job.strict
-    return places_of(load_connection_file(path)), False
+    return places_of(load_connection_file(path), tables), False
 
 
 def _preview(options: argparse.Namespace) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dmengine import registry
-from dmengine.errors import DmengineError
+from dmengine.errors import DmengineError, PlanError
 from dmengine.problems import Problem, Where, as_error
-from dmengine.spi import Checked, Side
+from dmengine.spi import Check, Checked, Side
 from dmengine.yamlfile import Document, load_document, read_text
 
 GROUP: Final = "dmengine.connections"
@@ -99,17 +100,52 @@ def read_connection(document: Document, where: Where = (), defaults: Mapping[str
     return [problem] if problem is not None else cls.read(document, where, defaults)
 
 
-def places_of(connection: Any) -> list[tuple[Side, object]]:
-    """Return what a connection can be used as, with what is used then: itself, where it says how it can be looked at.
+@dataclass(frozen=True, slots=True)
+class OfTables:
+    """A connection to a database, as far as it is about some of its tables.
+
+    Attributes:
+        connection: The connection.
+        tables: Which tables; without any it is about the database itself.
+        alone: Whether only these are looked at.
+    """
+
+    connection: Any
+    tables: tuple[str, ...]
+    alone: bool = False
+
+    @property
+    def location(self) -> str:
+        """What a person calls it."""
+        return str(self.connection.name)
+
+    def check(self, side: Side, *, probe: bool = False, brief: bool = False) -> Iterable[Check]:
+        """Look at the connection and at the tables."""
+        found: Iterable[Check] = self.connection.check(
+            side, tables=self.tables, probe=probe, brief=brief, tables_alone=self.alone
+        )
+        return found
+
+
+def places_of(connection: Any, tables: tuple[str, ...] = ()) -> list[tuple[Side, object]]:
+    """Return what a connection can be used as, with what is used then: itself, where it is one to a database.
+
+    Args:
+        connection: The connection.
+        tables: Which tables of a database are looked at.
 
     Raises:
-        PlanError: no connector goes through it.
+        PlanError: no connector goes through it, or it has no tables.
     """
+    sides: tuple[Side, ...] = ("source", "target")
     if isinstance(connection, Checked):
-        return [("source", connection)]
+        to_write = tables and not getattr(connection, "is_read_only", False)
+        source: list[tuple[Side, object]] = [("source", OfTables(connection, tables))]
+        return [*source, ("target", OfTables(connection, tables, alone=True))] if to_write else source
+    if tables:
+        raise PlanError(f"the connection {connection.name} has no tables", hint="leave --table out")
     found: list[tuple[Side, object]] = []
     refused: DmengineError | None = None
-    sides: tuple[Side, ...] = ("source", "target")
     for side in sides:
         try:
             spec = connection.connector(side=side)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from dmengine.connectionfile import Connection, load_connection_file, read_connection
 from dmengine.errors import DmengineError
-from dmengine.jobsessions import Sessions
+from dmengine.jobsessions import Sessions, not_named
 from dmengine.problems import Problem, Where
 from dmengine.spi import Side
 from dmengine.yamlfile import Document
@@ -70,11 +69,6 @@ class Connections:
     def _get(self, name: object, where: Where) -> Connection | None:
         if isinstance(name, str) and name in self._found:
             return self._found[name]
-        known = list(self._found)
-        close = get_close_matches(str(name), known, 1)
-        hint = f"did you mean {close[0]}?" if close else f"named are: {', '.join(known)}"
-        if not known:
-            hint = "name it: connections: {b: crm-b.json}"
-        wrong = f"no connection is named {name}" if isinstance(name, str) else "connection wants a connection's name"
-        self._problems.append(Problem(where, wrong, hint))
+        none_yet = "name it: connections: {b: crm-b.json}"
+        self._problems.append(not_named("connection", name, list(self._found), where, none_yet))
         return None

@@ -115,6 +115,12 @@ def load_job(path: Path) -> Job:
 
 
 def _validated(document: Document) -> _JobModel:
+    written = document.data
+    if isinstance(written, dict) and written.keys() & {"type", "db_type"} and "source" not in written:
+        hint = (
+            "name it in a job: connections: {c: FILE}, source: {connection: c}; `check` and `policy` take it as it is"
+        )
+        raise RulesetError(f"{document.source} is a connection, and not a job", hint=hint)
     try:
         return _JobModel.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:

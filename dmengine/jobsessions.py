@@ -28,13 +28,8 @@ class Sessions:
         """Return the session of a name that stands somewhere in the job; None, and a problem, if there is none."""
         if isinstance(name, str) and name in self._written:
             return self._open(name, ())
-        known = list(self._written)
-        close = get_close_matches(str(name), known, 1)
-        hint = f"did you mean {close[0]}?" if close else f"named are: {', '.join(known)}"
-        if not known:
-            hint = "name it: sessions: {b: {roles: [{arn: ...}]}}; or leave it out, for what the environment gives"
-        wrong = f"no session is named {name}" if isinstance(name, str) else "session wants the name of a session"
-        self._problems.append(Problem(where, wrong, hint))
+        none_yet = "name it: sessions: {b: {roles: [{arn: ...}]}}; or leave it out, for what the environment gives"
+        self._problems.append(not_named("session", name, list(self._written), where, none_yet))
         return None
 
     def _open(self, name: str, before: tuple[str, ...]) -> Any:
@@ -92,3 +87,22 @@ def read_part(
         problems += found
         return None
     return found
+
+
+def not_named(what: str, name: object, known: list[str], where: Where, none_yet: str) -> Problem:
+    """Return the problem with a name that none of the job's has.
+
+    >>> not_named("session", "bb", ["b", "c"], ("source", "session"), "name it").hint
+    'did you mean b?'
+
+    Args:
+        what: What it should be the name of.
+        name: What is written.
+        known: The names that there are.
+        where: Where it is written.
+        none_yet: The hint where there are none.
+    """
+    close = get_close_matches(str(name), known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"named are: {', '.join(known)}" if known else none_yet
+    wrong = f"no {what} is named {name}" if isinstance(name, str) else f"{what} wants the name of a {what}"
+    return Problem(where, wrong, hint)

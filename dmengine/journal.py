@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from dmengine.errors import RunError
-from dmengine.spi import Store
+from dmengine.errors import DmengineError, RunError
+from dmengine.spi import Finding, Store
 
 RUN, COMMIT, MANIFEST = "run.json", "COMMIT.json", "manifest.json"
 _OWNER = "owner."
@@ -100,23 +100,26 @@ class Journal:
         """Return what COMMIT says, or None before it."""
         return self._read(COMMIT)
 
-    def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Write the manifest, which ends the run, and drop every other note."""
+    def finish(self, manifest: Mapping[str, Any]) -> tuple[Finding, ...]:
+        """Write the manifest, which ends the run, and drop every other note; say what of them stays."""
         self._create(MANIFEST, dict(manifest))
-        self.forget(keep=MANIFEST)
+        return self.forget(keep=MANIFEST)
 
     def finished(self) -> dict[str, Any] | None:
         """Return the manifest of a run that ended well."""
         return self._read(MANIFEST)
 
-    def forget(self, *, keep: str = "") -> None:
-        """Drop the notes: the run's first note late, so that a crash before is seen as this run's; the lock last."""
+    def forget(self, *, keep: str = "") -> tuple[Finding, ...]:
+        """Drop the notes, and say what of them stays.
+
+        The run's first note goes late, so that a crash before is seen as this run's; the lock goes last.
+        """
         names = [n for n in self.store.names(f"{self.run_id}/") if not keep or n != self._name(keep)]
         last = [n for n in names if n.startswith(self._name(_OWNER))]
         late = [n for n in names if n == self._name(RUN)]
-        self.store.delete(*(n for n in names if n not in {*late, *last}))
-        self.store.delete(*late)
-        self.store.delete(*last)
+        rest = [n for n in names if n not in {*late, *last}]
+        stays = [finding for some in (rest, late, last) if some for finding in self.store.delete(*some)]
+        return tuple(dict.fromkeys(stays))
 
     def unseal(self) -> None:
         """Drop the notes of sealed parts, before the parts: a crash between must not leave notes of nothing."""
@@ -149,7 +152,12 @@ class Journal:
                 raise self._is_driven(owner["pid"])
             name = self._name(f"{_OWNER}{last + 1:06d}.json")
             created = self.store.create(name, json.dumps(_me()).encode())
-        if self.identity() is None or self.finished() is not None:
+        try:
+            there = self.identity() is not None and self.finished() is None
+        except DmengineError:  # who may write notes and not read them must not leave a lock
+            self.store.delete(name)
+            raise
+        if not there:
             self.store.delete(name)
             raise EndedError(f"run {self.run_id} was ended by another process", hint="run again")
         return last + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, cast
 
@@ -56,14 +56,20 @@ def _finish(
     assert identity is not None
     started = time.perf_counter()
     done = publish(sink, journal, epoch, _noted(journal, committed["parts"]), sealing)
+    left = cleaned_up(source, sink, journal)
     report = Report(
         journal.run_id, "finished", identity["source"], sink.location, identity["ruleset"], identity["key"],
         time.perf_counter() - started, field_reports(ruleset or Ruleset([]), done), tuple(map(output_of, done)),
-        leftovers=cleaned_up(source, sink, journal).names, version=version(),
-        findings=(Finding("info", "published by a later process after a crash"),),
+        leftovers=left.names, version=version(),
+        findings=(Finding("info", "published by a later process after a crash"), *left.findings),
     )  # fmt: skip
-    journal.finish(report.to_dict())
-    return report
+    return ended(report, journal)
+
+
+def ended(report: Report, journal: Journal) -> Report:
+    """End a run that is published; return its report, with what of the journal's notes stays."""
+    stays = journal.finish(report.to_dict())
+    return replace(report, findings=(*report.findings, *stays)) if stays else report
 
 
 def _noted(journal: Journal, parts: list[str]) -> list[PartDone]:
@@ -175,7 +181,7 @@ def roll_back(source: Source | None, sink: Sink, journal: Journal) -> Leftovers:
     sink.discard(journal)
     left = cleaned_up(source, sink, journal)
     if not left.names or left.denied:
-        journal.forget()
+        left = replace(left, findings=(*left.findings, *journal.forget()))
     return left
 
 
@@ -183,23 +189,26 @@ def cleaned_up(source: Source | None, sink: Sink, journal: Journal) -> Leftovers
     """Let source and sink clean up; in place they are one, and what is left is named once."""
     same = source is None or cast(object, source) is sink
     both: list[Source | Sink] = [sink] if source is None or same else [source, sink]
-    left = [found for one in both if (found := one.cleanup(journal)).names]
+    found = [one.cleanup(journal) for one in both]
+    left = [one for one in found if one.names]
     return Leftovers(
-        tuple(dict.fromkeys(name for found in left for name in found.names)),
-        denied=bool(left) and all(found.denied for found in left),
+        tuple(dict.fromkeys(name for one in left for name in one.names)),
+        denied=bool(left) and all(one.denied for one in left),
+        findings=tuple(dict.fromkeys(finding for one in found for finding in one.findings)),
     )
 
 
 def tell_left(error: BaseException, left: Leftovers) -> None:
     """Say with the failure of a run what it has left behind."""
-    if not left.names:
-        return
-    told = f"Left behind: {', '.join(left.names)}; "
-    told += "not allowed to remove it; the run has ended all the same" if left.denied else _REMOVABLE
-    if isinstance(error, DmengineError):
-        error.hint += f"\n  {told}"
-    else:
-        error.add_note(told)
+    told = [f"{finding.message}; {finding.hint}" for finding in left.findings]
+    if left.names:
+        ending = "not allowed to remove it; the run has ended all the same" if left.denied else _REMOVABLE
+        told.insert(0, f"Left behind: {', '.join(left.names)}; {ending}")
+    for line in told:
+        if isinstance(error, DmengineError):
+            error.hint += f"\n  {line}"
+        else:
+            error.add_note(line)
 
 
 _REMOVABLE = "run `clean` when that can be removed"

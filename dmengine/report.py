@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dmengine.errors import StoreError
-from dmengine.spi import Finding, Outcome
+from dmengine.spi import Finding, Outcome, Severity
 from dmengine.tables import Document, Table, human_bytes
 
 SUFFIXES: Final = (".html", ".json", ".md", ".txt")
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,22 @@ def unwritable(path: str | Path) -> str:
     if Path(path).suffix not in SUFFIXES:
         return f"its name ends in none of {', '.join(SUFFIXES)}"
     return "" if Path(path).parent.is_dir() else "there is no such folder"
+
+
+def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Say once what is the same of many parts, and name the first of them.
+
+    >>> [finding.where for finding in gathered(Finding("info", "no header", where=f"{n}.csv") for n in range(9))]
+    ['0.csv, 1.csv, 2.csv and 6 more']
+    """
+    places: dict[tuple[Severity, str, str], list[str]] = {}
+    for finding in findings:
+        places.setdefault((finding.severity, finding.message, finding.hint), []).append(finding.where)
+    return tuple(
+        Finding(severity, message, ", ".join(where[:_NAMED]) + (f" and {more:,} more" if more > 0 else ""), hint)
+        for (severity, message, hint), where in places.items()
+        for more in [len(where) - _NAMED]
+    )
 
 
 def finding_table(findings: Sequence[Finding]) -> Table:

@@ -20,6 +20,7 @@ from dmengine.recovery import (
     cleaned_up,
     differences,
     discard,
+    ended,
     field_reports,
     forward_only,
     output_of,
@@ -27,7 +28,7 @@ from dmengine.recovery import (
     roll_back,
     tell_left,
 )
-from dmengine.report import Report
+from dmengine.report import Report, gathered
 from dmengine.rules import Ruleset
 from dmengine.sealing import Sealing, Settings
 from dmengine.spi import Described, Leftovers, Sink, Source, Store
@@ -110,10 +111,9 @@ class Run:
     def _finish(self, done: list[PartDone]) -> Report:
         """Publish, clean up and close the journal; after COMMIT this is all that a resumed run does."""
         done = publish(self.sink, self.journal, self.epoch, done, self._sealing)
-        left = cleaned_up(self.source, self.sink, self.journal).names
-        report = self._report(done, left)
-        self.journal.finish(report.to_dict())
-        event("finished", run=self.journal.run_id, rows=report.rows, leftovers=len(left),
+        left = cleaned_up(self.source, self.sink, self.journal)
+        report = ended(self._report(done, left), self.journal)
+        event("finished", run=self.journal.run_id, rows=report.rows, leftovers=len(left.names),
               seconds=round(report.seconds, 3))  # fmt: skip
         return report
 
@@ -137,12 +137,13 @@ class Run:
             left = Leftovers((second.message,))
         tell_left(error, left)
 
-    def _report(self, done: list[PartDone], left: tuple[str, ...]) -> Report:
-        findings = (*self.plan.findings, *(finding for part in done for finding in part.findings))
+    def _report(self, done: list[PartDone], left: Leftovers) -> Report:
+        of_parts = gathered(finding for part in done for finding in part.findings)
+        findings = (*self.plan.findings, *of_parts, *left.findings)
         return Report(
             self.journal.run_id, "finished", self.source_location, self.sink.location, self.ruleset.fingerprint,
             self.key.fingerprint, time.perf_counter() - self.started, field_reports(self.ruleset, done),
-            tuple(map(output_of, done)), self.described.outcomes, findings, left, version(),
+            tuple(map(output_of, done)), self.described.outcomes, findings, left.names, version(),
         )  # fmt: skip
 
 

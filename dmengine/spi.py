@@ -279,8 +279,8 @@ class Store(Protocol):
         """Write a whole new object durably; False, and no change, if there is one already."""
         ...
 
-    def delete(self, *names: str) -> None:
-        """Remove objects, in any order; no error for one that is not there."""
+    def delete(self, *names: str) -> Sequence[Finding]:
+        """Remove objects, in any order; no error for one that is not there. Say what stays, for want of rights."""
         ...
 
 

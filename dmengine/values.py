@@ -152,6 +152,7 @@ class Sealed:
         size: Bytes written.
         checksum: SHA-256 of the bytes written, in hex.
         notes: The sink's own notes for publish (temp name, upload id).
+        findings: What of the writing a person should know: what could not be carried over.
     """
 
     part: str
@@ -160,16 +161,19 @@ class Sealed:
     size: int
     checksum: str
     notes: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What is left behind after clean-up, each thing named; empty means proven clean.
+    """What is left behind after clean-up, each thing named; without a finding, empty means proven clean.
 
     Attributes:
         names: What is left.
         denied: We may remove none of it, so that trying again is of no use.
+        findings: What could not be looked at, or stays without any content.
     """
 
     names: tuple[str, ...] = ()
     denied: bool = False
+    findings: tuple[Finding, ...] = ()

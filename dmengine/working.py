@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -71,7 +71,7 @@ class PartDone:
     def from_json(text: str) -> PartDone:
         """Read back what `to_json` wrote."""
         plain: dict[str, Any] = json.loads(text)
-        plain["sealed"] = Sealed(**plain["sealed"])
+        plain["sealed"] = Sealed(**(plain["sealed"] | {"findings": ()}))
         plain["counts"] = Counts.from_dict(plain["counts"])
         plain["findings"] = tuple(Finding(**finding) for finding in plain["findings"])
         return PartDone(**plain)
@@ -100,14 +100,20 @@ def _mask(task: Task, advance: Callable[[int], None], started: float) -> PartDon
     findings: tuple[Finding, ...] = ()
     if part.action == "copy":
         sealed = task.sink.copy(task.journal, part, task.source)
+        findings = _of(part, sealed.findings)
     else:
         with closing(task.source.read(part)) as stream:
-            findings = tuple(replace(f, where=part.id) for f in stream.findings)
             sealed = _seal(task, stream, counts, advance)
+            findings = _of(part, (*stream.findings, *sealed.findings))
         if sealed.rows != counts.rows:
             raise MaskError(f"read {counts.rows} records and wrote {sealed.rows}", hint="this is a defect: report it")
+    sealed = replace(sealed, findings=())  # from here on they are the part's
     seconds = time.perf_counter() - started
     return PartDone(sealed, part.action, counts, part.dataset, part.size or 0, seconds, findings, part.pin)
+
+
+def _of(part: Part, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(replace(finding, where=part.id) for finding in findings)
 
 
 def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[int], None]) -> Sealed:

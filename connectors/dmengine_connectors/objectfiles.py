@@ -220,19 +220,19 @@ class ObjectFiles(ABC):
                     rows = chosen.write(records, out)
             else:
                 rows = chosen.write(records, plain)
-        return Sealed(part.id, part.id, rows, file.size, file.checksum, file.notes)
+        return Sealed(part.id, part.id, rows, file.size, file.checksum, file.notes, file.findings)
 
     def copy(self, run: RunInfo, part: Part, source: Source) -> Sealed:
         """Carry an object over as it is."""
         assert isinstance(source, ObjectFiles)  # `limits` has refused any other kind
         store = source.objects
-        with (
-            store.open(part.id, part.pin) as original,
-            self.objects.sealing(run, part, store.carried(original, part.id)) as file,
-        ):
-            shutil.copyfileobj(original, cast(BinaryIO, file), 1 << 20)
-            store.check_same(part.id, part.pin, original)
-        return Sealed(part.id, part.id, 0, file.size, file.checksum, file.notes)
+        with store.open(part.id, part.pin) as original:
+            carried = store.carried(original, part.id)
+            with self.objects.sealing(run, part, carried) as file:
+                shutil.copyfileobj(original, cast(BinaryIO, file), 1 << 20)
+                store.check_same(part.id, part.pin, original)
+        findings = (*(carried.findings if carried is not None else ()), *file.findings)
+        return Sealed(part.id, part.id, 0, file.size, file.checksum, file.notes, findings)
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
         """Put each sealed object into its place."""

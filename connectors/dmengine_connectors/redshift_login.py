@@ -9,23 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dmengine.errors import PlanError, PluginError, StoreError
-from dmengine_connectors.aws_errors import reported
+from dmengine_connectors.aws_errors import AwsError, reported
 from dmengine_connectors.session import SessionFactory
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  # psycopg2's class has a small name
 
 Tls = Literal["verify-full", "verify-ca", "require", "disable"]
-Trouble = Literal["host", "port", "silent", "tls", "password", "database", "iam", "refused", "other"]
+Trouble = Literal[
+    "host", "port", "silent", "tls", "password", "database", "iam", "denied", "cluster", "refused", "other"
+]  # fmt: skip
 _DURATION: Final = 900  # seconds, the least; credentials are needed for the login only
 _HOSTS: Final = re.compile(
     r"(?P<name>[\w-]+)\.[\w-]+\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.redshift(?P<serverless>-serverless)?\.amazonaws\.com"
     r"(?:\.cn)?",
     re.ASCII,
 )
+
+_NO_CLUSTER: Final = ("ClusterNotFound", "ClusterNotFoundFault", "ResourceNotFoundException")
 
 # What libpq and the server say, in lower case, the first that fits.
 _SIGNS: Final[tuple[tuple[str, Trouble], ...]] = (
@@ -62,7 +66,15 @@ _TOLD: Final[dict[Trouble, tuple[str, str]]] = {
         "check user and password, and that the user may log in; what was given is never shown",
     ),
     "database": ("the user or the database does not exist", "SELECT datname FROM pg_database lists them"),
-    "iam": ("IAM gives no credentials for the cluster", "allow the call to whoever calls, on this cluster and user"),
+    "denied": (
+        "IAM gives no credentials for the cluster",
+        "allow the call in the policy of whoever calls, on this cluster, user and database",
+    ),
+    "cluster": (
+        "AWS knows no cluster or workgroup of that name",
+        "check the name in iam_login, the region, and that the last role is of the cluster's account",
+    ),
+    "iam": ("IAM gives no credentials for the cluster", "see what AWS says"),
     "refused": ("the cluster refuses this login", "look at its limits of connections and its rules of authentication"),
     "other": ("the server does not answer as Redshift does", "check host and port: is it Redshift that listens there?"),
 }  # fmt: skip
@@ -147,14 +159,35 @@ class RedshiftLogin:
     @property
     def region(self) -> str:
         """The region that the endpoint's name tells, or nothing."""
-        found = _HOSTS.fullmatch(self.host)
-        return found["region"] if found else ""
+        return endpoint_of(self.host).region
 
     @property
     def cluster(self) -> str:
-        """The cluster or workgroup that the endpoint's name tells, or nothing."""
-        found = _HOSTS.fullmatch(self.host)
-        return found["name"] if found else ""
+        """The cluster or workgroup that IAM is asked for, or that the endpoint's name tells, or nothing."""
+        return self.iam.name if self.iam is not None else endpoint_of(self.host).name
+
+    @property
+    def serverless(self) -> bool:
+        """Whether it is a workgroup, not a cluster."""
+        return endpoint_of(self.host).serverless or (self.iam is not None and self.iam.kind == "serverless")
+
+
+class Endpoint(NamedTuple):
+    """What the name of a host tells: which cluster or workgroup, and where; of hosts that are not AWS's nothing."""
+
+    name: str = ""
+    region: str = ""
+    serverless: bool = False
+
+
+def endpoint_of(host: str) -> Endpoint:
+    """Return what the name of a host tells.
+
+    >>> endpoint_of("crm.x1.eu-west-1.redshift.amazonaws.com")
+    Endpoint(name='crm', region='eu-west-1', serverless=False)
+    """
+    found = _HOSTS.fullmatch(host)
+    return Endpoint(found["name"], found["region"], found["serverless"] is not None) if found else Endpoint()
 
 
 class LoginError(StoreError):
@@ -208,12 +241,19 @@ def _credentials(login: RedshiftLogin, session: SessionFactory | None) -> tuple[
         assert login.password is not None
         return login.user, login.password()
     session = session or SessionFactory(region=login.region or None)
-    refused = _refused(login, "iam")
     try:
-        return reported(lambda: _asked(login, iam, session), call=iam.action, what=refused.message)
+        return reported(lambda: _asked(login, iam, session), call=iam.action, what="")
     except StoreError as error:
-        problem = _refused(login, "iam", error.message.removeprefix(refused.message), error.hint)
+        trouble = _iam_trouble(error)
+        said = f": {error.message.removeprefix(': ')}"
+        problem = _refused(login, trouble, said, error.hint if trouble == "iam" else "")
     raise problem
+
+
+def _iam_trouble(error: StoreError) -> Trouble:
+    if not isinstance(error, AwsError):
+        return "iam"
+    return "cluster" if error.code in _NO_CLUSTER else "denied" if error.kind == "denied" else "iam"
 
 
 def _asked(login: RedshiftLogin, iam: IamLogin, session: SessionFactory) -> tuple[str, str]:

@@ -337,8 +337,11 @@ def trust_remedy(role: Role, caller: str, denier: str = "") -> str:
         return f"the policy of {caller} must allow {told} on {role.arn}: AWS says that it is this one that does not"
     trust = f"must name {caller} as Principal for {told}; {outside}"
     if denier == "resource-based":
-        return f"the trust policy of {role.arn} {trust} (AWS says that it is this policy that does not allow it)"
-    return f"the policy of {caller} must allow {told} on {role.arn}, and the trust policy of that role {trust}"
+        told = f"the trust policy of {role.arn} {trust} (AWS says that it is this policy that does not allow it)"
+    else:
+        told = f"the policy of {caller} must allow {told} on {role.arn}, and the trust policy of that role {trust}"
+    given = "the role's ARN or the external id" if role.external_id else "the role's ARN"
+    return f"{told}; or correct {given} here, if it is not what was agreed on"
 
 
 def _lease(answer: Mapping[str, Any], now: float, role: Role) -> Lease | None:

@@ -16,6 +16,7 @@ from dmengine_connectors.access.needs_logs import event_log_needs
 from dmengine_connectors.access.needs_redshift import cluster_needs, redshift_needs
 from dmengine_connectors.access.needs_s3 import journal_needs, s3_needs
 from dmengine_connectors.access.places import Account, ClusterPlace, KmsKey, S3Place, TablePlace
+from dmengine_connectors.redshift_login import IamLogin
 from dmengine_connectors.stores.s3_calls import right_to
 
 HERE = Account("aws", "eu-west-1", "222222222222")
@@ -35,18 +36,19 @@ S3_ACTIONS = frozenset(
     )
 )  # fmt: skip
 # Actions that are permissions alone, and no calls: https://docs.aws.amazon.com/service-authorization/latest/reference/
-PERMISSIONS_ONLY = {"sts:TagSession", "sts:SetSourceIdentity"}
+PERMISSIONS_ONLY = {"sts:TagSession", "sts:SetSourceIdentity", "redshift:CreateClusterUser", "redshift:JoinGroup"}
 EXPLAINING = {"s3:GetBucketRequestPayment"}  # asked only after a refusal, to say why
 
 
 def everything() -> Iterator[str]:
     """Yield every action that any needs name."""
     table, masked = TablePlace("t", HERE, PLACE, KEYS), TablePlace("t-MASKED", HERE, PLACE, KEYS, HERE.arn("x", "t"))
-    cluster = ClusterPlace((), PLACE, HERE, "crm", "masker", "crm", temporary=True)
+    logins = (IamLogin("cluster", "crm", True, ("g",)), IamLogin("cluster_iam", "crm"), IamLogin("serverless", "crm"))
+    clusters = [ClusterPlace((), PLACE, HERE, "crm", "masker", "crm", login) for login in logins]
     groups = [
         s3_needs(PLACE, "source"), s3_needs(PLACE, "target", in_place=True), s3_needs(PLACE, "staging"),
         journal_needs(PLACE), dynamodb_needs(table, "source"), dynamodb_needs(masked, "target"),
-        redshift_needs(cluster), cluster_needs(cluster), event_log_needs("g", HERE), table_key_needs(KEYS),
+        *map(redshift_needs, clusters), cluster_needs(clusters[0]), event_log_needs("g", HERE), table_key_needs(KEYS),
         key_needs(KEYS, "read", "s3"),
         *(secret_needs(f"{scheme}:x", HERE) for scheme in ("secretsmanager", "ssm", "kms")),
     ]  # fmt: skip

@@ -27,7 +27,6 @@ from tests.access.policy_lab import (
     USERS,
     actions,
     bucket,
-    cluster,
     documented,
     listed,
     statement,
@@ -360,38 +359,6 @@ def test_tables_have_to_be_named() -> None:
         policies(tables(), principal=SOURCE_ROLE)
 
     assert "--table users" in caught.value.hint
-
-
-# ------------------------------------------------------------------------------------------ Redshift
-
-
-def test_redshift_and_s3_in_one_account() -> None:
-    """The cluster's role trusts Redshift and reads and writes staging; A's role has staging by the bucket's policy."""
-    role = "arn:aws:iam::222222222222:role/Cluster"
-
-    found = policies(cluster(role, bucket_owner="222222222222"), principal=DM_ROLE)
-
-    [trusted] = found.trust[role]["Statement"]
-    assert trusted["Principal"] == {"Service": "redshift.amazonaws.com"}
-    user = "arn:aws:redshift:eu-west-1:222222222222:dbuser:crm/masker"
-    assert trusted["Condition"] == {"StringEquals": {"sts:ExternalId": user}}
-    assert {"s3:GetObject", "s3:PutObject", "s3:ListBucket"} <= actions(found.roles[role])
-    assert "s3:DeleteObject" not in actions(found.roles[role])
-    assert "s3:DeleteObject" in actions(found.buckets["stage"]) & actions(found.identity)
-    assert statement(found.identity, "ExportedDataAccess")["Resource"] == "arn:aws:s3:::stage/crm/*"
-
-
-def test_dmengine_and_s3_in_one_account() -> None:
-    """The cluster's role RoleB assumes RoleA in A, which trusts it and reaches the bucket; A's own role too."""
-    role_b, role_a = "arn:aws:iam::222222222222:role/RoleB", "arn:aws:iam::111111111111:role/RoleA"
-
-    found = policies(cluster(f"{role_b},{role_a}", bucket_owner="111111111111"), principal=DM_ROLE)
-
-    assert found.trust[role_b]["Statement"][0]["Principal"] == {"Service": "redshift.amazonaws.com"}
-    assert found.trust[role_a]["Statement"][0]["Principal"] == {"AWS": role_b}
-    assert [one["Resource"] for one in found.roles[role_b]["Statement"]] == [role_a]
-    assert {"s3:GetObject", "s3:PutObject"} <= actions(found.roles[role_a])
-    assert [one["Sid"] for one in found.buckets["stage"]["Statement"]] == ["AllowSSLRequestsOnly"]
 
 
 # ------------------------------------------------------------------------------------------ form

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pytest
 
@@ -12,6 +13,8 @@ import dmengine as dm
 from dmengine.connectors import S3Files, SessionFactory
 from dmengine.connectors import policies as policies_for
 from dmengine.errors import DmengineError, InputError
+from dmengine_connectors.access.needs_s3 import s3_needs
+from dmengine_connectors.access.places import S3Place
 from dmengine_connectors.policy.written import Policies as Written
 from tests.aws import documented
 from tests.aws.s3_lab import PEOPLE, RULES, SOURCE, TARGET, bodies, session_of_a, target_now
@@ -124,7 +127,9 @@ def test_with_the_page_s_policies_a_run_goes_on_and_warns(
     told = [finding.message for finding in report.findings if finding.severity == "warning"]
     assert any("GetBucketEncryption: AccessDenied" in one for one in told)
     assert any("GetBucketLifecycleConfiguration: AccessDenied" in one for one in told)
-    assert all(one.startswith("unknown: ") for one in told)
+    assert any("notes of the journal stay, emptied" in one and "DeleteObject: AccessDenied" in one for one in told)
+    assert any("ListMultipartUploads: AccessDenied" in one for one in told)
+    assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize("way", ["roles", "buckets"])
@@ -156,31 +161,149 @@ def test_tags_that_may_not_be_read_are_not_copied_and_said_so(world: World, poli
     assert any("tags" in finding.message for finding in report.findings if finding.severity == "warning")
 
 
-@pytest.mark.parametrize(
-    ("action", "side"),
-    [
-        ("s3:ListBucket", ROLE_B),
-        ("s3:GetObject", ROLE_B),
-        ("s3:ListBucket", ROLE_C),
-        ("s3:PutObject", ROLE_C),
-        ("s3:GetObject", ROLE_C),
-    ],
+# ------------------------------------------------------------------------------------------ one right less
+
+
+@dataclass(frozen=True, slots=True)
+class Less:
+    """One right that is denied, all others being granted; what shows it, and the call that has to be named.
+
+    Attributes:
+        action: The right.
+        role: Whose.
+        call: The call that is refused, as S3 names it.
+        act: What is done: a run, one that fails, one in place, or a check.
+        bare: Whether the buckets are without a public access block, which would answer the question by itself.
+    """
+
+    action: str
+    role: str
+    call: str
+    act: Literal["run", "failed run", "in place", "check"] = "run"
+    bare: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.action} {'of the source' if self.role == ROLE_B else 'of the target'}, {self.act}"
+
+
+MAY_BE_MISSING = (
+    Less("s3:GetObjectTagging", ROLE_B, "GetObjectTagging"),
+    Less("s3:GetBucketPublicAccessBlock", ROLE_B, "GetPublicAccessBlock"),
+    Less("s3:GetBucketPolicyStatus", ROLE_B, "GetBucketPolicyStatus", bare=True),
+    Less("s3:GetBucketAcl", ROLE_B, "GetBucketAcl", bare=True),
+    Less("s3:GetEncryptionConfiguration", ROLE_B, "GetBucketEncryption", "check"),
+    Less("s3:GetBucketPolicy", ROLE_B, "GetBucketPolicy", "check"),
+    Less("s3:PutObjectTagging", ROLE_C, "PutObjectTagging"),
+    Less("s3:DeleteObject", ROLE_C, "DeleteObject"),
+    Less("s3:ListBucketMultipartUploads", ROLE_C, "ListMultipartUploads"),
+    Less("s3:AbortMultipartUpload", ROLE_C, "AbortIncompleteMultipartUpload", "failed run"),
+    Less("s3:DeleteObject", ROLE_C, "DeleteObject", "failed run"),
+    Less("s3:ListBucketMultipartUploads", ROLE_C, "ListMultipartUploads", "failed run"),
+    Less("s3:GetBucketPublicAccessBlock", ROLE_C, "GetPublicAccessBlock"),
+    Less("s3:GetBucketPolicyStatus", ROLE_C, "GetBucketPolicyStatus", bare=True),
+    Less("s3:GetBucketAcl", ROLE_C, "GetBucketAcl", bare=True),
+    Less("s3:GetEncryptionConfiguration", ROLE_C, "GetBucketEncryption"),
+    Less("s3:GetBucketObjectLockConfiguration", ROLE_C, "GetObjectLockConfiguration"),
+    Less("s3:GetLifecycleConfiguration", ROLE_C, "GetBucketLifecycleConfiguration"),
+    Less("s3:GetBucketVersioning", ROLE_C, "GetBucketVersioning", "in place"),
+    Less("s3:GetBucketVersioning", ROLE_C, "GetBucketVersioning", "check"),
+    Less("s3:GetBucketOwnershipControls", ROLE_C, "GetBucketOwnershipControls", "check"),
+    Less("s3:GetBucketPolicy", ROLE_C, "GetBucketPolicy", "check"),
 )
-def test_a_right_that_cannot_be_missing_stops_the_run(
-    action: str, side: str, world: World, policies: Policies, key: dm.Key
+NOT_LOOKED_AT = {"s3:GetAccountPublicAccessBlock"}
+"""Whatever it would say, a bucket without a block of its own is warned of."""
+MUST_NOT_BE_MISSING = (
+    Less("s3:ListBucket", ROLE_B, "ListObjectsV2"),
+    Less("s3:GetObject", ROLE_B, "GetObject"),
+    Less("s3:ListBucket", ROLE_C, "ListObjectsV2"),
+    Less("s3:PutObject", ROLE_C, "PutObject"),
+    Less("s3:GetObject", ROLE_C, "Object"),  # of the target, or of the journal: whichever is asked for first
+    Less("s3:ListBucketVersions", ROLE_C, "ListObjectVersions", "in place"),
+    Less("s3:DeleteObjectVersion", ROLE_C, "DeleteObject", "in place"),
+)
+
+
+def prepared(less: Less, world: World, policies: Policies) -> Ends:
+    """Grant all that is needed but the one right, and put two objects with tags into the source."""
+    source, target = ends(world, "roles")
+    if less.act == "in place":
+        source = target = replace(target, old_versions="delete")
+        world.owner("s3", ACCOUNT_C).put_bucket_versioning(
+            Bucket=TARGET, VersioningConfiguration={"Status": "Enabled"}
+        )  # fmt: skip
+    attach(world, policies, policies_for(source, target, principal=SOURCE_ROLE))
+    denied = {"Effect": "Deny", "Action": less.action, "Resource": "*"}
+    policies.roles[less.role].append({"Version": "2012-10-17", "Statement": [denied]})
+    if less.bare:
+        for account, bucket in ((ACCOUNT_B, SOURCE), (ACCOUNT_C, TARGET)):
+            world.owner("s3", account).delete_public_access_block(Bucket=bucket)
+    account, bucket, prefix = (ACCOUNT_C, TARGET, "out") if less.act == "in place" else (ACCOUNT_B, SOURCE, "in")
+    for name in ("a.csv", "b.csv"):
+        world.owner("s3", account).put_object(
+            Bucket=bucket, Key=f"{prefix}/{name}", Body=PEOPLE, Tagging="team=crm"
+        )  # fmt: skip
+    if less.act == "failed run":
+        put(world, "c.csv", b"id,email\n1\n")
+    return source, target
+
+
+def told_of(less: Less, source: S3Files, target: S3Files, key: dm.Key) -> list[str]:
+    """Return what is said of the right: the findings of a run, the lines of an error, or the answers of a check."""
+    if less.act == "check":
+        checks = dm.check(source, target).found
+        return [f"{one.check.answer} {json.dumps(one.check.policy)}" for one in checks if one.check.status == "unknown"]
+    if less.act == "failed run":
+        with pytest.raises(InputError) as caught:
+            dm.run(source, target, RULES, key, workers=1)
+        return str(caught.value).splitlines()
+    report = dm.run(source, target, RULES, key)
+    assert report.leftovers == ()
+    return [f"{one.message} {one.hint}" for one in report.findings if one.severity == "warning"]
+
+
+@pytest.mark.parametrize("less", MAY_BE_MISSING, ids=str)
+def test_a_right_that_may_be_missing_is_warned_of_by_its_name(
+    less: Less, world: World, policies: Policies, key: dm.Key
 ) -> None:
-    """A run without it is refused, by the right's name; the target shows nothing."""
-    document_them(world, policies, "roles")
-    policies.roles[side].append(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}]}
-    )
-    put(world, "a.csv", PEOPLE)
+    """However many objects there are, one warning names the place, the call and the right; all promises hold."""
+    source, target = prepared(less, world, policies)
+
+    told = told_of(less, source, target, key)
+
+    [warning] = [one for one in told if (less.call in one and less.action in one) or "open upload" in one]
+    assert less.call in warning
+    assert (SOURCE if less.role == ROLE_B else TARGET) in warning
+    assert (less.role, less.action) in policies.refused()
+    shown = bodies(target_now(world))
+    assert sorted(shown) == (["out/a.csv", "out/b.csv"] if less.act in ("run", "in place") else [])
+    assert b"ann@x.org" not in target_now(world).everything()
+
+
+@pytest.mark.parametrize("less", MUST_NOT_BE_MISSING, ids=str)
+def test_a_right_that_cannot_be_missing_stops_the_run(
+    less: Less, world: World, policies: Policies, key: dm.Key
+) -> None:
+    """A run without it is refused, by the right's name, before anything is changed; and nothing of it stays."""
+    source, target = prepared(less, world, policies)
+    before = {one: stored.body for one, stored in target_now(world).objects.items()}
 
     with pytest.raises(DmengineError) as caught:
-        dm.run(*ends(world, "roles"), RULES, key)
+        dm.run(source, target, RULES, key)
 
-    assert action in str(caught.value)
-    assert not bodies(target_now(world))
+    assert less.action in str(caught.value)
+    assert less.call in str(caught.value)
+    now = target_now(world)
+    assert {one: stored.body for one, stored in now.objects.items() if stored.body} == before
+    assert now.uploads == ()
+
+
+def test_every_right_is_tried_without() -> None:
+    """The rights that files need are the ones that are denied here, and each as optional as it says."""
+    place = S3Place("b", "p/", delete_old=True, within=True)
+    needs = [*s3_needs(place, "source"), *s3_needs(place, "target", in_place=True)]
+
+    assert {need.action for need in needs if need.optional} - NOT_LOOKED_AT == {one.action for one in MAY_BE_MISSING}
+    assert {need.action for need in needs if not need.optional} == {one.action for one in MUST_NOT_BE_MISSING}
 
 
 # ------------------------------------------------------------------------------------------ our own policies

@@ -210,7 +210,7 @@ def test_tags_that_may_not_be_read_are_reported(world: World, source: S3Files, t
 
     report = dm.run(source, target, RULES, key)
 
-    assert any(f.message.startswith("its tags are not carried over") for f in report.findings)
+    assert any(f.message.startswith("tags are not carried over from s3://") for f in report.findings)
     assert target_now(world).objects["out/people.csv"].tags == {}
 
 

@@ -315,7 +315,7 @@ def test_a_writer_waits_when_parts_are_under_way(expected_size: int) -> None:
         gate.wait(30)
         return {"ETag": '"00"'}
 
-    file = SealedUpload(cast(Calls, slow), "out.csv", expected_size, lambda: "upload")
+    file = SealedUpload(cast(Calls, slow), "out.csv", expected_size, lambda: ("upload", ()))
 
     def fill() -> None:
         for _ in range(400):

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from dmengine.errors import KeyringError
 from dmengine.keyring import Key, KeyReference
+from tests.aws.secrets_lab import REGION, aws, server
+
+__all__ = ["aws", "server"]
 
 RAW = bytes.fromhex("8c3f5e0b1d97a2644fd0b9187ce3a5521be6049df7c830a91452de6b70f18c3d")
 KEY = Key.from_bytes(RAW)
 TEXTS = (RAW.hex(), base64.b64encode(RAW).decode())
-REGION = "eu-west-1"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Serve moto, and return where."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    yield f"http://{host}:{port}"
-    moto.stop()
-
-
-@pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch, server: str, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
 
 
 @pytest.fixture

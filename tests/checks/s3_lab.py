@@ -19,6 +19,7 @@ from tests.checks.looking import Found
 ACTIONS: Final = (
     "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion",
     "s3:AbortMultipartUpload", "s3:PutObjectTagging", "s3:GetBucketPublicAccessBlock",
+    "s3:ListBucketMultipartUploads",
     "s3:GetAccountPublicAccessBlock", "s3:GetBucketPolicyStatus", "s3:GetBucketAcl", "s3:GetBucketPolicy",
     "s3:GetBucketOwnershipControls", "s3:GetEncryptionConfiguration", "s3:GetBucketObjectLockConfiguration",
     "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration", "s3:GetBucketRequestPayment", "kms:DescribeKey",

@@ -126,6 +126,18 @@ def test_credentials_that_iam_denies_come_with_the_statement(lab: RedshiftLab) -
     assert "dbuser:crm/masker" in str(check.policy)
 
 
+def test_a_cluster_that_iam_does_not_know_is_told_as_that(lab: RedshiftLab) -> None:
+    """A wrong name, region or account is no missing right: no statement would cure it, and none is offered."""
+    login = RedshiftLogin("localhost", DATABASE, USER, lab.standin.secure.port, iam=IamLogin("cluster", "crn"))
+
+    check = lab.check(login=login).one("redshift.login")
+
+    assert (check.status, check.policy) == ("failed", None)
+    assert "ClusterNotFound" in check.answer
+    assert "iam_login" in check.remedy
+    assert "region" in check.remedy
+
+
 def test_a_postgresql_that_is_not_redshift_is_told(lab: RedshiftLab) -> None:
     """Another database of the same protocol is found out before anything is asked of it."""
     lab.sql("CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql AS $$SELECT 'PostgreSQL 15.1'$$")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dmengine.cli import main
 from dmengine.connectionfile import places_of
 from dmengine.connectors import DynamoDBConnection, RedshiftConnection, load_connection
 from dmengine.errors import PlanError
 from dmengine.spi import Check, Checked
 from tests.aws.standins.accounts import ACCOUNT_B, ACCOUNT_C
+from tests.aws.standins.calls import Answer, Call
 from tests.aws.standins.world import BASE, EXTERNAL_ID, REGION, ROLE_B, World
-from tests.checks.dynamodb_lab import STAGE, TABLE, DynamoLab
-from tests.connections.written import CLUSTER, DYNAMODB, REDSHIFT
+from tests.checks.dynamodb_lab import ALL_RIGHTS, STAGE, TABLE, DynamoLab
+from tests.connections.written import CLUSTER, DYNAMODB, IAM_LOGIN, REDSHIFT
 from tests.redshift.standin import DATABASE, PASSWORD, USER, StandIn
 
 OWN = {"iam_role_arn": ROLE_B, "external_id": EXTERNAL_ID, "s3_bucket_name": STAGE, "region": REGION}
@@ -95,6 +98,45 @@ def test_a_wrong_reference_is_told_as_the_login_that_failed(
     assert found["bucket.reach"].status == "passed"
 
 
+def test_a_cluster_is_looked_at_with_what_iam_gives(world: World, environment: None, redshift: StandIn) -> None:
+    """The last role asks for the password, and no reference is read."""
+    world.make_bucket(ACCOUNT_B, STAGE)
+    came: list[str] = []
+    before = world.accounts.answer
+
+    def answer(call: Call) -> Answer | None:
+        if call.operation != "GetClusterCredentials":
+            return before(call)
+        came.append(world.accounts.assumed[-1])
+        inner = f"<DbUser>{USER}</DbUser><DbPassword>{PASSWORD}</DbPassword>"
+        name = call.operation
+        text = f"<{name}Response><{name}Result>{inner}</{name}Result></{name}Response>"
+        return Answer(200, text.encode(), {"Content-Type": "text/xml"})
+
+    world.accounts.answer = answer  # type: ignore[method-assign]
+    keys = {**IAM_LOGIN, **OWN, "host": "localhost", "port": redshift.secure.port, "ca": redshift.ca, "user": USER}
+    own = {"database": DATABASE, "s3_redshift_iam_role": f"arn:aws:iam::{ACCOUNT_B}:role/Cluster"}
+    found = looked(RedshiftConnection.from_dict(keys | own))
+
+    assert found["redshift.login"].status == "passed", found["redshift.login"]
+    assert came == [ROLE_B]
+    assert "CANARY" not in repr(found)
+
+
+@pytest.mark.parametrize(("external", "status"), [(False, "failed"), (True, "warning")])
+def test_staging_that_cannot_be_emptied_fails_unless_others_do(
+    external: bool, status: str, world: World, environment: None
+) -> None:
+    """Without the right to delete nothing is exported; where the connection names who deletes, it is a warning."""
+    DynamoLab(world)
+    world.accounts.rights = {*ALL_RIGHTS, "HeadBucket", "ListObjectsV2", "GetObject", "PutObject"}
+    more = {"staging_cleanup": "external", "staging_deleted_by": "the rule expire-staging"} if external else {}
+    check = looked(tables(**more), probe=True)["bucket.delete"]
+
+    assert check.status == status
+    assert ("the rule expire-staging" in check.answer + check.remedy) is external
+
+
 def test_a_public_staging_bucket_is_a_danger(world: World, environment: None) -> None:
     """The brief look, before a run, is at how staging is set up."""
     DynamoLab(world)
@@ -112,10 +154,60 @@ def test_a_connection_that_is_read_only_is_no_target() -> None:
 
 
 def test_a_connection_is_looked_at_as_what_it_can_be(tmp_path: Path) -> None:
-    """One to S3 as source and target, as far as it may be; one to a database as itself."""
+    """As source and target, as far as it may be; one to a database also as far as tables are named."""
     s3 = {"name": "b", "type": "s3_connection", "bucket": "crm"}
     both, one = load_connection(s3), load_connection(s3 | {"is_file_mask_source": False})
 
     assert [side for side, _ in places_of(both)] == ["source", "target"]
     assert [side for side, _ in places_of(one)] == ["target"]
-    assert places_of(tables()) == [("source", tables())]
+    assert [side for side, _ in places_of(tables())] == ["source"]
+    assert [side for side, _ in places_of(tables(), ("users",))] == ["source", "target"]
+    assert [side for side, _ in places_of(tables(is_read_only=True), ("users",))] == ["source"]
+    with pytest.raises(PlanError, match="has no tables"):
+        places_of(both, ("users",))
+
+
+def test_tables_are_looked_at_from_the_shell(
+    world: World, environment: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--table` names them: the one whose backups are off fails, with the command that turns them on."""
+    lab = DynamoLab(world)
+    off = {"PointInTimeRecoveryEnabled": False}
+    lab.truth.update_continuous_backups(TableName=TABLE, PointInTimeRecoverySpecification=off)
+    path = tmp_path / "users.json"
+    tables().save(path)
+
+    without = main(["check", str(path)])
+    plain = capsys.readouterr().out
+    named = main(["check", str(path), "--table", TABLE, "--json"])
+
+    told = json.loads(capsys.readouterr().out)
+    assert (without, "dynamodb.pitr" in plain, named) == (1, False, 2)
+    [failed] = [one for one in told["checks"] if one["status"] == "failed"]
+    assert (failed["side"], failed["name"]) == ("source", "dynamodb.pitr")
+    assert "aws dynamodb update-continuous-backups --table-name users" in failed["remedy"]
+    assert {one["name"] for one in told["checks"] if one["side"] == "target"} == {"dynamodb.name", "dynamodb.free"}
+
+
+def test_of_several_tables_each_line_says_which(
+    world: World, environment: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is said of one of them names it; what is said once does not."""
+    DynamoLab(world)
+    tables(is_read_only=True).save(tmp_path / "users.json")
+
+    code = main(["check", str(tmp_path / "users.json"), "--no-probe", "--table", TABLE, "--table", "odrers"])
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert code == 2
+    assert "there is no table odrers" in told
+    assert "table odrers: check the table's name" in told
+    assert "table odrers: there is no table odrers" not in told
+
+
+def test_a_job_says_itself_what_its_tables_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--table` is for connections: with a job it is refused, and not passed over."""
+    (tmp_path / "job.yaml").write_text("source: {}")
+
+    assert main(["check", str(tmp_path / "job.yaml"), "--table", "users"]) == 2
+    assert "leave --table out" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import dmengine as dm
+from dmengine.cli import main
 from dmengine.connectors import S3Connection, SessionFactory, load_connection
 from dmengine.errors import PlanError, RulesetError
 from dmengine.jobfile import load_job
@@ -158,7 +159,7 @@ def test_sessions_for_one_account_travel_as_such() -> None:
     ("old", "new", "says"),
     [  # what is written in the place of what, and what is said
         (IN, "{connection: bb, path: in/}", "job.yaml:5:22: no connection is named bb; did you mean b?"),
-        (IN, "{connection: 7}", "connection wants a connection's name"),
+        (IN, "{connection: 7}", "connection wants the name of a connection"),
         (IN, "{connection: b, url: s3://x/}", "job.yaml:5:25: url is said by the connection; write path"),
         (IN, "{connection: b, type: s3_files}", "type is said by the connection; leave it out"),
         (IN, "{connection: b, path: [in]}", "path wants text"),
@@ -216,3 +217,16 @@ def test_a_job_knows_the_connection_of_each_side(desk: Desk, tmp_path: Path) -> 
 
     assert {side: connection.name for side, connection in job.connections.items()} == {"source": "crm-b", "target": "c"}
     assert load_connection(desk.folder / "crm-b.json") == job.connections["source"]
+
+
+def test_a_connection_in_place_of_a_job_is_told_as_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what the file is, and where it goes; not one for each of its keys."""
+    path = tmp_path / "b.yaml"
+    path.write_text("type: s3_connection\nname: b\nbucket: crm-of-b\n")
+
+    code = main(["mask", str(path)])
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert "b.yaml is a connection, and not a job" in told
+    assert "connections:" in told

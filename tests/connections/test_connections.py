@@ -28,7 +28,7 @@ from dmengine.connectors import (
 from dmengine.errors import DmengineError, PlanError, RulesetError, StoreError
 from dmengine_connectors.connections.connection import Connection, keys_of
 from dmengine_connectors.connections.schema import connection_schema, schema_text
-from tests.connections.written import ALL, CLUSTER, DEEP, DYNAMODB, HOP, OURS, REDSHIFT, RELAY, S3, SECRET
+from tests.connections.written import ALL, CLUSTER, DEEP, DYNAMODB, HOP, IAM_LOGIN, OURS, REDSHIFT, RELAY, S3, SECRET
 
 jsonschema: Any = pytest.importorskip("jsonschema")
 DOCS = Path(__file__).parents[2] / "docs"
@@ -339,6 +339,38 @@ def test_a_password_is_refused_and_not_shown(written: Any, caplog: pytest.LogCap
     shown = "".join(traceback.format_exception(caught.value)) + str(direct.value) + caplog.text + "".join(ours)
     assert "dbpassword" in shown
     assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "tells", "hint"),
+    [
+        ({}, "dbpassword is missing", "iam_login"),
+        ({"dbpassword": "env:X", "user": None}, "user is missing", "database user"),
+        ({"iam_login": "cluster", "dbpassword": "env:X"}, "iam_login gives the password", "leave out one"),
+        ({"iam_login": "cluster", "user": None}, "user is missing", "database user"),
+        ({"iam_login": "cluster_iam"}, "the user is whoever calls AWS", "leave user out"),
+        ({"iam_login": "serverless", "user": None}, "the host is that of a cluster", "cluster_iam"),
+        ({"iam_login": "cluster", "host": "r.example.com"}, "does not tell which cluster", "name: <its name>"),
+        ({"iam_login": {"kind": "serverless", "groups": ["g"]}, "user": None}, "kind: cluster alone", "take them out"),
+        ({"iam_login": "password"}, "cluster or cluster_iam or serverless", ""),
+        ({"iam_login": "cluster", "iam_role_arn": HOP, "s3_redshift_iam_role": DEEP}, "account alone", "444444444444"),
+    ],
+)
+def test_who_logs_in_and_with_what_must_go_together(more: dict[str, Any], tells: str, hint: str) -> None:
+    """A password or IAM; a named user or whoever calls; the kind that the host is of; the cluster's own account."""
+    keys = {**IAM_LOGIN, "iam_login": None, **more}
+    with pytest.raises(RulesetError) as caught:
+        load_connection({key: value for key, value in keys.items() if value is not None})
+
+    assert tells in caught.value.message
+    assert hint in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("keys", [{"staging_cleanup": "external"}, {"staging_deleted_by": "somebody"}])
+def test_who_empties_staging_is_said_whole_or_not_at_all(keys: dict[str, str]) -> None:
+    """Staging that dmengine need not empty has somebody who does."""
+    with pytest.raises(RulesetError, match=r"nobody is named|dmengine itself removes"):
+        load_connection(REDSHIFT | keys)
 
 
 def test_nothing_that_is_shown_or_pickled_holds_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

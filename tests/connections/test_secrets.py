@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from dmengine.connectors import RedshiftConnection, SessionFactory
 from dmengine.errors import KeyringError
 from dmengine.keyring import Key, KeyReference
+from tests.aws.secrets_lab import REGION, aws, server
 from tests.connections.written import DEEP, REDSHIFT, SECRET
 
-REGION = "eu-west-1"
+__all__ = ["aws", "server"]
+
 HEX = "8c3f5e0b1d97a2644fd0b9187ce3a5521be6049df7c830a91452de6b70f18c3d"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Serve moto, and return where."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    yield f"http://{host}:{port}"
-    moto.stop()
-
-
-@pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch, server: str) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    given = {"ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "SECRET_ACCESS_KEY": "x", "ENDPOINT_URL": server}
-    for name, value in {**given, "DEFAULT_REGION": REGION, "CONFIG_FILE": "/dev/null"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
 
 
 @pytest.fixture

@@ -33,4 +33,11 @@ OURS: Final[dict[str, Any]] = {
     "endpoint_url": "https://aws.example.com", "expected_account": "444444444444", "bucket_owner": "444444444444",
     "encryption": "aws:kms", "kms_key": "alias/x",
 }  # fmt: skip
-ALL: Final = (S3, DYNAMODB, REDSHIFT)
+IAM_LOGIN: Final[dict[str, Any]] = {
+    **{key: value for key, value in REDSHIFT.items() if key != "dbpassword"}, "name": "dwh-by-iam",
+    "host": "dwh.abc123.eu-west-1.redshift.amazonaws.com", "staging_cleanup": "external",
+    "staging_deleted_by": "the lifecycle rule expire-staging",
+    "iam_login": {"kind": "cluster", "name": "dwh", "auto_create": True, "groups": ["readers"]},
+    "s3_redshift_iam_role": "arn:aws:iam::444444444444:role/Cluster",
+}  # fmt: skip
+ALL: Final = (S3, DYNAMODB, REDSHIFT, IAM_LOGIN)

@@ -23,8 +23,9 @@ def name_of(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
-def test_every_example_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    """What a page shows is what happens, from its first block to its last."""
+def test_every_example_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page shows is what happens, from its first block to its last, however wide the terminal is."""
+    monkeypatch.setenv("COLUMNS", "120")
     examples = list(parse(page).examples())
     blocks = re.findall(r"^```(?:python|yaml|console)$", page.read_text("utf-8"), re.MULTILINE)
 

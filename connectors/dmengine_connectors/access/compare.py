@@ -44,11 +44,13 @@ class Comparison:
         subject: What they were compared with: the policy of whom or of what.
         missing: The rights that they do not grant.
         wide: What they grant beyond.
+        unsure: The rights of which a condition decides that only AWS can tell: an address, a network, an organisation.
     """
 
     subject: str
     missing: tuple[Need, ...]
     wide: tuple[Wide, ...]
+    unsure: tuple[Need, ...] = ()
 
     @property
     def lacking(self) -> tuple[Need, ...]:
@@ -64,24 +66,23 @@ class Comparison:
         """Return it as plain data."""
         return {
             "subject": self.subject,
-            "missing": [
-                {
-                    "action": need.action, "resource": need.resource, "reason": need.reason, "optional": need.optional,
-                    "condition": dict(need.condition),
-                }
-                for need in self.missing
-            ],
+            "missing": [_plain(need) for need in self.missing],
+            "unsure": [_plain(need) for need in self.unsure],
             "wide": [
                 {"problem": one.problem, "statement": one.statement, "what": one.what, "why": one.why}
                 for one in self.wide
             ],
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
         lines = [f"compared with the {self.subject}"]
         for need in self.missing:
             less = "without it a run warns" if need.optional else "without it a run is refused"
             lines.append(f"  missing   {need.action} on {need.resource}\n            to {need.reason} ({less})")
+        lines += [
+            f"  not sure  {need.action} on {need.resource}\n            to {need.reason} ({_UNSURE})"
+            for need in self.unsure
+        ]
         lines += [f"  too wide  {one.statement}: {one.problem} {one.what}\n            {one.why}" for one in self.wide]
         return "\n".join(lines if len(lines) > 1 else [*lines, "  it grants what is needed, and no more"])
 
@@ -103,9 +104,11 @@ def compare(existing: Iterable[Policy], needs: Iterable[Need], *, subject: str, 
                 s3:GetObject is needed on arn:aws:s3:::crm/in/* alone
     """
     documents, wanted = list(existing), list(needs)
-    missing = [need for need in wanted if decide(documents, request_for(need, principal)) != "allow"]
+    said = [(need, decide(documents, request_for(need, principal, documents))) for need in wanted]
+    missing = tuple(need for need, effect in said if effect in ("none", "deny"))
+    unsure = tuple(need for need, effect in said if effect == "unknown")
     found = [one for document in documents for one in _document(document, wanted)]
-    return Comparison(subject, tuple(missing), tuple(dict.fromkeys(found)))
+    return Comparison(subject, missing, tuple(dict.fromkeys(found)), unsure)
 
 
 def deletes_source(existing: Iterable[Policy], sources: Iterable[str], principal: str = "*") -> Iterator[Wide]:
@@ -148,9 +151,18 @@ def wide_trust(policy: Policy, wanted: Sequence[Mapping[str, Any]]) -> Iterator[
             yield Wide("no external id", _name(one, number), ", ".join(principals(one)), why)
 
 
-def request_for(need: Need, principal: str) -> Request:
-    """Return a request that a need stands for: its conditions are met, and names that are not known made up."""
-    context: dict[str, str | Sequence[str]] = dict(_SECURE)
+def request_for(need: Need, principal: str, policies: Iterable[Policy] = ()) -> Request:
+    """Return a request that a need stands for: its conditions are met, and names that are not known made up.
+
+    What the policies ask of where it comes from, or of the organisation, is not known.
+    """
+    keys_asked = {
+        key for policy in policies for one in listed(policy.get("Statement", ()))
+        for keys in one.get("Condition", {}).values() for key in keys
+    }  # fmt: skip
+    context: dict[str, str | Sequence[str] | None] = {
+        key: None for key in keys_asked if key.lower().startswith("aws:") and key.lower() not in _SETTLED
+    } | dict(_SECURE)
     for operator, keys in need.condition.items():
         for key, value in keys.items():
             made = value.replace("*", "dmengine") if "Like" in operator else value
@@ -161,6 +173,22 @@ def request_for(need: Need, principal: str) -> Request:
 
 _SECURE: Final = {"aws:SecureTransport": "true"}
 _NOT_SECURE: Final = {"aws:SecureTransport": "false"}
+
+
+_SETTLED: Final = {
+    "aws:securetransport", "aws:principalarn", "aws:principalaccount", "aws:sourcearn", "aws:sourceaccount",
+    "aws:sourceorgid", "aws:sourceorgpaths", "aws:calledvia", "aws:calledviafirst", "aws:calledvialast",
+    "aws:viaawsservice", "aws:principalisawsservice", "aws:principalservicename",
+}  # fmt: skip
+"""Keys of all services that are known here, or that a request of an identity does not have."""
+_UNSURE: Final = "a condition decides that only AWS can tell"
+
+
+def _plain(need: Need) -> dict[str, Any]:
+    return {
+        "action": need.action, "resource": need.resource, "reason": need.reason, "optional": need.optional,
+        "condition": dict(need.condition),
+    }  # fmt: skip
 
 
 def _document(policy: Policy, needs: list[Need]) -> Iterator[Wide]:
@@ -184,11 +212,25 @@ def _statement(one: Mapping[str, Any], name: str, needs: list[Need]) -> Iterator
             yield Wide("unused action", name, pattern, "nothing of what was given needs it")
         elif not here:
             where = ", ".join(sorted({need.resource for need in fitting}))
-            yield Wide("unused action", name, pattern, f"it is needed on {where}, not on what the statement names")
+            why = f"it is needed on {where}, not on what the statement names" + _elsewhere(resources, fitting)
+            yield Wide("unused action", name, pattern, why)
         elif "*" in pattern or "?" in pattern:
             yield Wide("wide action", name, pattern, f"needed are {', '.join(actions)}")
     for resource in resources:
         yield from _resource(resource, name, used, one)
+
+
+def _elsewhere(resources: Sequence[str], needs: Sequence[Need]) -> str:
+    """Say so where a statement names things of another partition of AWS, which no run of this one can reach."""
+    ours = {partition for need in needs if (partition := _partition(need.resource))}
+    theirs = {partition for resource in resources if (partition := _partition(resource))}
+    if not ours or not theirs or ours & theirs or "*" in ours | theirs:
+        return ""
+    return f" (it is in the partition {_some(sorted(theirs))}, not in {_some(sorted(ours))})"
+
+
+def _partition(arn: str) -> str:
+    return arn.split(":")[1] if arn.startswith("arn:") else ""
 
 
 def _resource(resource: str, name: str, used: list[Need], one: Mapping[str, Any]) -> Iterator[Wide]:

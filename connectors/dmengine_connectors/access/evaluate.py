@@ -119,17 +119,7 @@ def decide_access(
         mine = _Verdict("allow")
     theirs = _Verdict.of([resource] if resource is not None else [], request)
     narrowed = _Verdict.of(session, request) if session is not None else _Verdict("allow")
-    verdicts: dict[Side, _Verdict] = {"identity": mine, "resource": theirs, "session": narrowed}
-    for side, verdict in verdicts.items():
-        if verdict.effect == "deny":
-            return Decision("deny", (side,), verdict.sid)
-    lacking = {side: verdicts[side].effect for side in _lacking(request, verdicts)}
-    doubtful = tuple(side for side, verdict in verdicts.items() if verdict.doubt)
-    if missing := tuple(side for side, effect in lacking.items() if effect != "unknown"):
-        return Decision("none", missing)
-    return (
-        Decision("unknown", tuple(dict.fromkeys((*lacking, *doubtful)))) if lacking or doubtful else Decision("allow")
-    )
+    return _decision(request, {"identity": mine, "resource": theirs, "session": narrowed})
 
 
 def account_of(arn: str) -> str:
@@ -189,6 +179,19 @@ class _Verdict:
         if not sure or doubt:
             return cls("unknown", direct=any(match == "direct" for match, _ in sure), doubt=doubt)
         return cls("allow", "", any(match == "direct" for match, _ in sure), any(named for _, named in sure))
+
+
+def _decision(request: Request, verdicts: Mapping[Side, _Verdict]) -> Decision:
+    """Put together what each kind of policy says: a Deny wins, then what is missing, then what cannot be known."""
+    for side, verdict in verdicts.items():
+        if verdict.effect == "deny":
+            return Decision("deny", (side,), verdict.sid)
+    lacking = {side: verdicts[side].effect for side in _lacking(request, verdicts)}
+    if missing := tuple(side for side, effect in lacking.items() if effect != "unknown"):
+        return Decision("none", missing)
+    doubtful = tuple(side for side, verdict in verdicts.items() if verdict.doubt)
+    unknown = tuple(dict.fromkeys((*lacking, *doubtful)))
+    return Decision("unknown", unknown) if unknown else Decision("allow")
 
 
 def _lacking(request: Request, verdicts: Mapping[Side, _Verdict]) -> list[Side]:

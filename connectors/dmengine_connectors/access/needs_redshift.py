@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dmengine_connectors.access.need import Need
 from dmengine_connectors.access.needs_keys import key_needs
 from dmengine_connectors.access.needs_s3 import s3_needs
-from dmengine_connectors.access.places import ClusterPlace
+from dmengine_connectors.access.places import ANY, ClusterPlace
 
 
 def redshift_needs(place: ClusterPlace) -> tuple[Need, ...]:
     """Return what dmengine itself needs: the staged files, and a login where AWS gives the password."""
-    return (*s3_needs(place.staging, "staging"), *_login(place))
+    return (*s3_needs(place.staging, "staging"), *login_needs(place))
 
 
 def cluster_needs(place: ClusterPlace) -> tuple[Need, ...]:
@@ -45,12 +45,25 @@ def database_user_arn(place: ClusterPlace) -> str:
     return place.account.arn("redshift", f"dbuser:{place.cluster}/{place.user}")
 
 
-def _login(place: ClusterPlace) -> Iterator[Need]:
-    if not place.temporary:
+def login_needs(place: ClusterPlace) -> Iterator[Need]:
+    """Yield what a login takes for which AWS gives the password; nothing, where it does not.
+
+    https://docs.aws.amazon.com/redshift/latest/mgmt/generating-iam-credentials-role-permissions.html
+    """
+    if (iam := place.iam) is None:
         return
-    reason = "log in with a password that AWS gives for a quarter of an hour"
-    cluster, sid = place.cluster or "*", "TemporaryPassword"
-    user = place.account.arn("redshift", f"dbuser:{cluster}/{place.user or '*'}")
-    yield Need("redshift:GetClusterCredentials", user, reason, sid=sid)
-    database = place.account.arn("redshift", f"dbname:{cluster}/{place.database or '*'}")
-    yield Need("redshift:GetClusterCredentials", database, reason, sid=sid)
+    reason, sid = "log in with a password that AWS gives for a quarter of an hour", "TemporaryPassword"
+    if iam.kind == "serverless":
+        # policies name a workgroup by an id that neither its name nor its host tells
+        yield Need(iam.action, place.account.arn("redshift-serverless", "workgroup/*"), reason, sid=sid)
+        return
+    cluster = place.cluster or ANY
+    if iam.kind == "cluster":
+        user = place.account.arn("redshift", f"dbuser:{cluster}/{place.user or ANY}")
+        yield Need(iam.action, user, reason, sid=sid)
+        if iam.auto_create:
+            yield Need("redshift:CreateClusterUser", user, "make the user that logs in", sid="TemporaryUser")
+    yield Need(iam.action, place.account.arn("redshift", f"dbname:{cluster}/{place.database or ANY}"), reason, sid=sid)
+    for group in iam.groups:
+        joined = place.account.arn("redshift", f"dbgroup:{cluster}/{group}")
+        yield Need("redshift:JoinGroup", joined, "join the group for the session", sid="TemporaryGroups")

@@ -65,7 +65,7 @@ def _target(place: S3Place, in_place: bool, journal: bool) -> Iterator[Need]:
         "s3:AbortMultipartUpload", objects, "end the uploads of a run that fails, which are named otherwise", True, sid
     )
     if place.tags:
-        reason = "write the objects' tags; a run that may read tags is refused without it, if there are any"
+        reason = "write the objects' tags; without it they stay behind"
         yield Need("s3:PutObjectTagging", objects, reason, True, sid)
     yield _list(place, "DestinationBucketList", "list what stands at the target, and the notes of the journal")
     uploads = "find uploads whose id was lost when a run was killed; S3 has no prefix condition for it"
@@ -103,7 +103,8 @@ def _staging(place: S3Place) -> Iterator[Need]:
     sid, objects = "ExportedDataAccess", place.objects
     yield Need("s3:GetObject", objects, "read what was exported or unloaded", sid=sid)
     yield Need("s3:PutObject", objects, "write the masked files, the manifest and the journal", sid=sid)
-    yield Need("s3:DeleteObject", objects, "remove unmasked data from staging; a run is refused without it", sid=sid)
+    reason = f"which {place.external} does otherwise" if place.external else "a run is refused without it"
+    yield Need("s3:DeleteObject", objects, f"remove unmasked data from staging; {reason}", bool(place.external), sid)
     yield Need("s3:AbortMultipartUpload", objects, "end the uploads of a run that fails", True, sid)
     yield _list(place, "ExportedDataList", "find what was exported, and prove that nothing is left")
     sid = "ExportedDataCheck"

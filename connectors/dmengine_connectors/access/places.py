@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dmengine_connectors.access.conditions import matches
+from dmengine_connectors.redshift_login import IamLogin
 from dmengine_connectors.stores.objects import HOME
 
 ANY: Final = "*"
@@ -87,6 +88,7 @@ class S3Place:
         tags: Whether tags go with the objects.
         delete_old: Whether old versions of objects masked in place are deleted.
         within: Whether who uses it is of the bucket's own account.
+        external: Who empties the bucket where dmengine may not, if it is for staging.
     """
 
     bucket: str
@@ -96,6 +98,7 @@ class S3Place:
     tags: bool = True
     delete_old: bool = False
     within: bool = False
+    external: str = ""
 
     @property
     def arn(self) -> str:
@@ -161,7 +164,7 @@ class ClusterPlace:
         cluster: Its identifier, where the host says it.
         user: Who logs in.
         database: Where to.
-        temporary: Whether AWS gives the password (`redshift:GetClusterCredentials`).
+        iam: How AWS gives the password, if it does.
     """
 
     roles: tuple[str, ...]
@@ -170,7 +173,7 @@ class ClusterPlace:
     cluster: str = ""
     user: str = ""
     database: str = ""
-    temporary: bool = False
+    iam: IamLogin | None = None
 
 
 def partition_of(region: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dmengine.errors import DmengineError, PlanError
 from dmengine.spi import Check, Side
-from dmengine_connectors.access.need import Need
+from dmengine_connectors.access.needs_redshift import login_needs
 from dmengine_connectors.access.places import ClusterPlace
 from dmengine_connectors.access.statements import document
 from dmengine_connectors.checks.asking import Limit, together
@@ -123,12 +123,9 @@ def _login(session: SessionFactory, facts: ClusterFacts, made: list[Connection])
 def _no_login(facts: ClusterFacts, error: DmengineError) -> Check:
     name, call, policy = "redshift.login", "login", None
     iam = facts.login.iam
-    if isinstance(error, LoginError) and error.trouble == "iam" and iam is not None:
-        call, place = iam.call, facts.place
-        resource = place.account.arn("redshift", f"dbuser:{place.cluster or '*'}/{place.user or '*'}")
-        if iam.kind == "serverless":
-            resource = place.account.arn("redshift-serverless", "workgroup/*")
-        policy = document([Need(iam.action, resource, "log in", sid="TemporaryPassword")])
+    if isinstance(error, LoginError) and error.trouble in ("iam", "denied", "cluster") and iam is not None:
+        call = iam.call
+        policy = document([*login_needs(replace(facts.place, iam=iam))]) if error.trouble == "denied" else None
     return Check(name, "failed", facts.subject, error.message, call, error.hint, policy)
 
 

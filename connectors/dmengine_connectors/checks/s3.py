@@ -66,7 +66,7 @@ def check_files(files: Files, side: Side, *, probe: bool, expected_account: str 
     reached = Reached()
     yield from together({"bucket.reach": partial(check_reach, bucket, reached)}, url, limit)
     if reached.ok:
-        yield from together(_looks(bucket, reached, probe=probe), url, limit)
+        yield from together(_looks(bucket, reached, limit, probe=probe), url, limit)
 
 
 def check_dangers(files: Files, side: Side) -> Iterator[Check]:
@@ -127,12 +127,12 @@ def _looked(files: Files, side: Side, caller: Caller) -> Looked:
     return Looked(files.calls, files.key, side, caller, files.wanted, files.tags, deletes)
 
 
-def _looks(bucket: Looked, reached: Reached, *, probe: bool) -> dict[str, Look]:
+def _looks(bucket: Looked, reached: Reached, limit: Limit, *, probe: bool) -> dict[str, Look]:
     looks: dict[str, Look] = {}
     if bucket.side == "source":
         looks["bucket.read"] = partial(check_read, bucket, reached)
     if bucket.side != "source":
-        looks["bucket.write"] = partial(check_write if probe else not_tried, bucket)
+        looks["bucket.write"] = partial(check_write, bucket, limit) if probe else partial(not_tried, bucket)
     looks["bucket.public"] = partial(check_public, bucket, whole=True)
     looks["bucket.encryption"] = partial(check_encryption, bucket, reached.region)
     if bucket.side != "source":

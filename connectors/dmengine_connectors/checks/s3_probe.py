@@ -10,8 +10,9 @@ from typing import Any, Final
 from dmengine.spi import Check, CheckStatus
 from dmengine_connectors.access.need import Need
 from dmengine_connectors.aws_errors import AwsError
+from dmengine_connectors.checks.asking import Limit
 from dmengine_connectors.checks.s3_bucket import Looked
-from dmengine_connectors.stores.objects import HOME
+from dmengine_connectors.checks.s3_earlier import PROBE, check_earlier
 from dmengine_connectors.stores.s3_attributes import Attributes, creation
 
 _BODY: Final = b"dmengine looks whether it may write here"
@@ -27,13 +28,18 @@ _RULE: Final = "set a lifecycle rule with AbortIncompleteMultipartUpload of 7 da
 
 def not_tried(bucket: Looked) -> Iterator[Check]:
     """Say that the rights to write are unknown, where nothing may be written."""
+    yield from check_earlier(bucket)
     told = "not tried: whether objects may be written shows only by writing one"
-    yield Check(_WRITE, "unknown", bucket.url, told, "", "check with a probe, which is removed again")
+    hint = "prove it with a probe (without --no-probe): it is removed again"
+    yield Check(_WRITE, "unknown", bucket.url, told, "", hint)
 
 
-def check_write(bucket: Looked) -> Iterator[Check]:
+def check_write(bucket: Looked, limit: Limit) -> Iterator[Check]:
     """Write, read, tag and delete a small object, and begin and abort an upload, below `_dmengine/`."""
-    key = f"{bucket.prefix}{HOME}/check-{secrets.token_hex(8)}"
+    yield from check_earlier(bucket)  # before there is a probe of our own
+    if not limit.left:
+        return  # nobody waits for it any more: nothing is begun that would have to be removed
+    key = f"{bucket.prefix}{PROBE}{secrets.token_hex(8)}"
     how = creation(Attributes(), bucket.wanted, in_place=False)
     how.pop("StorageClass", None)
     written = bucket.ask("put_object", Key=key, Body=_BODY, **how)
@@ -46,7 +52,8 @@ def check_write(bucket: Looked) -> Iterator[Check]:
         yield from _read_back(bucket, key)
         if bucket.tags and bucket.side == "target":
             yield from _tagged(bucket, key)
-        yield from _uploaded(bucket, key, how)
+        if limit.left:
+            yield from _uploaded(bucket, key, how)
     finally:
         removed = list(_removed(bucket, key, str(written.get("VersionId") or "")))
     yield from removed

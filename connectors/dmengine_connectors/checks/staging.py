@@ -27,7 +27,7 @@ class Staging:
         place: The bucket and prefix.
         owner: The account that must own it, if that is known.
         wanted: How new objects are to be encrypted.
-        cleanup: Who removes what is left there, where dmengine may not: "external" or a name; empty: dmengine itself.
+        cleanup: Who removes what is left there, where dmengine may not; empty: nobody else does.
     """
 
     place: S3Place
@@ -101,7 +101,6 @@ def _external(check: Check, cleanup: str) -> Check:
     """Take a bucket that we may not empty, where it is said who does."""
     if check.name != _CLEANUP or check.status != "failed" or not cleanup:
         return check
-    told = (
-        f"{check.answer}; that is left to others (staging_cleanup: {cleanup}), and the report names every object left"
-    )
-    return replace(check, status="warning", answer=told)
+    told = f"{check.answer}; staging_cleanup: external leaves that to {cleanup}"
+    remedy = f"see that {cleanup} removes it: until then unmasked data lies there; or allow dmengine to"
+    return replace(check, status="warning", answer=told, remedy=remedy)

@@ -28,6 +28,7 @@ from dmengine_connectors.connections.connection import (
     check_of_role,
     key_problems,
 )
+from dmengine_connectors.connections.redshift_iam import WrittenLogin, login_problems
 from dmengine_connectors.redshift_login import RedshiftLogin, Tls
 from dmengine_connectors.secrets import read_secret, reference_problem
 from dmengine_connectors.session import SessionFactory
@@ -57,6 +58,9 @@ class DatabaseConnection(Connection):
         encryption: How objects are encrypted there; left out: as the bucket says.
         kms_key: The KMS key to encrypt them with.
         is_read_only: Whether nothing may be written to the database.
+        staging_cleanup: "dmengine", which removes what it has staged, or "external": somebody else does where dmengine
+            may not, as nothing is exported or unloaded otherwise.
+        staging_deleted_by: Who that is.
     """
 
     mask_type: Literal["database"] = "database"
@@ -65,10 +69,18 @@ class DatabaseConnection(Connection):
     encryption: Encryption | None = None
     kms_key: str | None = None
     is_read_only: bool = False
+    staging_cleanup: Literal["dmengine", "external"] = "dmengine"
+    staging_deleted_by: str | None = Field(default=None, min_length=1)
 
     def _problems(self) -> Iterator[Problem]:
         yield from super()._problems()
         yield from key_problems(self.encryption, self.kms_key)
+        if self.staging_cleanup == "external" and self.staging_deleted_by is None:
+            hint = "add staging_deleted_by: who removes unmasked data from staging, by what and when"
+            yield Problem(("staging_cleanup",), "staging_cleanup is external, and nobody is named", hint)
+        elif self.staging_cleanup == "dmengine" and self.staging_deleted_by is not None:
+            hint = "add staging_cleanup: external, or leave it out"
+            yield Problem(("staging_deleted_by",), "dmengine itself removes what it has staged", hint)
 
     @property
     def staging(self) -> str:
@@ -81,7 +93,13 @@ class DatabaseConnection(Connection):
         return None
 
     def check(
-        self, side: Side, *, tables: Sequence[str] = (), probe: bool = False, brief: bool = False
+        self,
+        side: Side,
+        *,
+        tables: Sequence[str] = (),
+        probe: bool = False,
+        brief: bool = False,
+        tables_alone: bool = False,
     ) -> Iterator[Check]:
         """Look at who calls, at the staging bucket, and at the database.
 
@@ -90,6 +108,7 @@ class DatabaseConnection(Connection):
             tables: Which tables; without any the database itself is looked at.
             probe: Whether something may be written to staging to prove the rights; it is removed again.
             brief: Only whether staging is dangerous.
+            tables_alone: Only the tables, where the rest has been looked at for the other side.
 
         Raises:
             PlanError: the connection is read only, and is to be the target.
@@ -101,10 +120,11 @@ class DatabaseConnection(Connection):
                 f"the connection {self.name} is not to be written to: is_read_only is true",
                 hint="use another connection, or set it to false if that was not meant",
             )
-        return look_at_dangers(self) if brief else self._look(side, tuple(tables), probe)
+        return look_at_dangers(self) if brief else self._look(side, tuple(tables), None if tables_alone else probe)
 
     @abstractmethod
-    def _look(self, side: Side, tables: tuple[str, ...], probe: bool) -> Iterator[Check]: ...
+    def _look(self, side: Side, tables: tuple[str, ...], probe: bool | None) -> Iterator[Check]:
+        """Look at it all; without `probe` (None) at the tables alone."""
 
 
 class TableEncryption(BaseModel):
@@ -173,7 +193,7 @@ class DynamoDBConnection(DatabaseConnection):
     def _prefix(self) -> str | None:
         return self.export_s3_prefix
 
-    def _look(self, side: Side, tables: tuple[str, ...], probe: bool) -> Iterator[Check]:
+    def _look(self, side: Side, tables: tuple[str, ...], probe: bool | None) -> Iterator[Check]:
         from dmengine_connectors.connections.looking import look_at_tables
 
         return look_at_tables(self, side, tables, probe)
@@ -215,7 +235,8 @@ class RedshiftConnection(DatabaseConnection):
         host: The host of the cluster or workgroup.
         port: Its port.
         database: The database.
-        user: The user to log in as.
+        user: The user to log in as; of none where IAM says who it is.
+        iam_login: How IAM gives the password, in place of `dbpassword`: a kind, or a mapping.
         dbpassword: Where the password is, never the password: `env:NAME`, `file:/path`, `secretsmanager:NAME` or
             `ssm:NAME`; the last two take `#field` of a JSON text, and `?region=`.
         schema: The schema of tables that do not say theirs.
@@ -244,8 +265,9 @@ class RedshiftConnection(DatabaseConnection):
     host: str = Field(min_length=1)
     port: int = Field(default=5439, ge=1, le=65_535)
     database: str = Field(min_length=1)
-    user: str = Field(min_length=1)
-    dbpassword: Annotated[str, AfterValidator(_reference)]
+    user: str | None = None
+    dbpassword: Annotated[str, AfterValidator(_reference)] | None = None
+    iam_login: WrittenLogin | None = None
     db_schema: str = Field(default="public", alias="schema", min_length=1)
     s3_redshift_iam_role: Annotated[str, AfterValidator(_role_chain)] | None = None
     s3_prefix: str | None = None
@@ -267,6 +289,9 @@ class RedshiftConnection(DatabaseConnection):
         elif not self.cluster_iam_role:
             hint = "name the roles that the cluster assumes to reach the bucket; iam_role_arn is for dmengine itself"
             yield Problem((), "s3_redshift_iam_role is missing", hint)
+        if problems := list(login_problems(self)):
+            yield from problems
+            return
         try:
             self.login()
         except PlanError as error:
@@ -291,7 +316,7 @@ class RedshiftConnection(DatabaseConnection):
     def _prefix(self) -> str | None:
         return self.s3_prefix
 
-    def _look(self, side: Side, tables: tuple[str, ...], probe: bool) -> Iterator[Check]:
+    def _look(self, side: Side, tables: tuple[str, ...], probe: bool | None) -> Iterator[Check]:
         from dmengine_connectors.connections.looking import look_at_cluster
 
         return look_at_cluster(self, side, tables, probe)
@@ -302,12 +327,14 @@ class RedshiftConnection(DatabaseConnection):
         Raises:
             PlanError: it could not be used, whatever the cluster says.
         """
+        by = self.iam_login
         return RedshiftLogin(
             self.host,
             self.database,
-            self.user,
+            self.user or "",
             self.port,
-            password=lambda: bytes(self.password(base)).decode(),
+            password=(lambda: bytes(self.password(base)).decode()) if by is None else None,
+            iam=by.login(self.host) if by is not None else None,
             tls=self.tls,
             ca=self.ca or "",
         )
@@ -317,5 +344,8 @@ class RedshiftConnection(DatabaseConnection):
 
         Raises:
             KeyringError: it is not there, or is not allowed.
+            PlanError: the connection has none, as IAM gives it.
         """
+        if self.dbpassword is None:
+            raise PlanError(f"the connection {self.name} has no password", hint="iam_login gives one at each login")
         return read_secret(self.dbpassword, self.begin(base), "dbpassword")

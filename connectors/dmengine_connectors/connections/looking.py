@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dmengine.spi import Check, Side
 from dmengine_connectors.access.places import ANY, Account, ClusterPlace, KmsKey, S3Place, TablePlace, partition_of
@@ -15,17 +15,25 @@ from dmengine_connectors.session import SessionFactory
 from dmengine_connectors.stores.s3_attributes import Wanted
 from dmengine_connectors.stores.s3_calls import Calls, split_url
 
+_OF_CLUSTER: Final = frozenset(f"redshift.{name}" for name in ("roles", "region", "login", "version", "unload"))
+
 if TYPE_CHECKING:
     from dmengine_connectors.connections.databases import DatabaseConnection, DynamoDBConnection, RedshiftConnection
 
 
-def look_at_tables(connection: DynamoDBConnection, side: Side, tables: tuple[str, ...], probe: bool) -> Iterator[Check]:
-    """Look at who calls, at the staging bucket, and at the tables, or the names that masked ones are to have."""
+def look_at_tables(
+    connection: DynamoDBConnection, side: Side, tables: tuple[str, ...], probe: bool | None
+) -> Iterator[Check]:
+    """Look at who calls, at the staging bucket, and at the tables, or the names that masked ones are to have.
+
+    Without `probe` (None) only the tables are looked at.
+    """
     session, staging = connection.session(), _staging(connection)
-    if not (yield from _look_at_staging(connection, session, staging, probe)):
-        return
     region = session.region or ""
-    yield region_check(session, staging, region, "dynamodb.region", "the table")
+    if probe is not None:
+        if not (yield from _look_at_staging(connection, session, staging, probe)):
+            return
+        yield region_check(session, staging, region, "dynamodb.region", "the table")
     account = _account(connection, region)
     for table in tables:
         original = TablePlace(table, account, staging.place)
@@ -35,11 +43,14 @@ def look_at_tables(connection: DynamoDBConnection, side: Side, tables: tuple[str
 
 
 def look_at_cluster(
-    connection: RedshiftConnection, side: Side, tables: tuple[str, ...], probe: bool
+    connection: RedshiftConnection, side: Side, tables: tuple[str, ...], probe: bool | None
 ) -> Iterator[Check]:
-    """Look at who calls, at the staging bucket, and at the cluster: its login, its tables and its roles."""
+    """Look at who calls, at the staging bucket, and at the cluster: its login, its tables and its roles.
+
+    Without `probe` (None) only the tables are looked at.
+    """
     session, staging = connection.session(), _staging(connection)
-    if not (yield from _look_at_staging(connection, session, staging, probe)):
+    if probe is not None and not (yield from _look_at_staging(connection, session, staging, probe)):
         return
     login = connection.login()
     first = connection.cluster_roles[0]
@@ -47,10 +58,13 @@ def look_at_cluster(
     place = ClusterPlace(
         tuple(role.arn for role in connection.cluster_roles), staging.place,
         Account(first.arn.split(":")[1], region or ANY, first.account), login.cluster, login.user, login.database,
+        login.iam,
     )  # fmt: skip
     facts = ClusterFacts(login, place, connection.cluster_iam_role, staging, region)
     named = tuple(table if "." in table else f"{connection.db_schema}.{table}" for table in tables)
-    yield from redshift_checks(session, facts, side, tables=named, probe=probe)
+    for check in redshift_checks(session, facts, side, tables=named, probe=probe or False):
+        if probe is not None or check.name not in _OF_CLUSTER:
+            yield check
 
 
 def look_at_dangers(connection: DatabaseConnection) -> Iterator[Check]:
@@ -77,7 +91,8 @@ def _staging(connection: DatabaseConnection) -> Staging:
     owner = connection.bucket_owner or (connection.chain[-1].account if connection.chain else "")
     place = Account(account.partition, account.region, owner or ANY)
     keys = (KmsKey.of(connection.kms_key, account),) if connection.kms_key else ()
-    return Staging(S3Place(bucket, prefix, place, keys), owner, Wanted(connection.encryption, connection.kms_key))
+    wanted, cleanup = Wanted(connection.encryption, connection.kms_key), connection.staging_deleted_by or ""
+    return Staging(S3Place(bucket, prefix, place, keys, external=cleanup), owner, wanted, cleanup)
 
 
 def _account(connection: DatabaseConnection, region: str) -> Account:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmengine.errors import RulesetError
+from dmengine.errors import at
 
 if TYPE_CHECKING:
     from dmengine_connectors.access.compare import Comparison
@@ -21,7 +21,7 @@ DONE, REFUSED, WIDE = 0, 2, 4
 _EXIT_CODES = """exit codes with --diff:
   0  the policies grant what is needed, and no more
   2  something is missing, so that a run would be refused; or the policies would let the source be deleted
-  4  a run would warn of something missing, or the policies are too wide
+  4  a run would warn of something missing, the policies are too wide, or a condition decides that only AWS can tell
 """
 
 
@@ -105,20 +105,18 @@ def _connection(path: Path) -> tuple[Any, str]:
 
 def _policy(path: Path) -> Any:
     from dmengine.yamlfile import read_text
+    from dmengine_connectors.access.existing import existing_policy, policy_of
 
-    text, problem = read_text(path), ""
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        problem = f"{path.name} is not JSON: {error}"
-    raise RulesetError(problem, hint="give the policy's document, as `aws iam get-role-policy` shows it")
+    with at(file=path.name):
+        found = policy_of(read_text(path))
+        return [existing_policy(one) for one in found] if isinstance(found, list) else existing_policy(found)
 
 
 def _compared(found: Comparison, as_json: bool) -> int:
     _say(json.dumps(found.to_dict(), indent=2) if as_json else found)
     if found.lacking or found.dangers:
         return REFUSED
-    return WIDE if found.missing or found.wide else DONE
+    return WIDE if found.missing or found.unsure or found.wide else DONE
 
 
 def _say(text: object) -> None:

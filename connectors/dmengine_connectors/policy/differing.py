@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from dmengine.errors import PlanError
 from dmengine_connectors.access.compare import (
@@ -21,6 +22,8 @@ from dmengine_connectors.access.compare import (
 from dmengine_connectors.access.evaluate import Policy, account_of, decide
 from dmengine_connectors.access.need import Need
 from dmengine_connectors.policy.document import Kind, Written
+
+_ALL: Final[Policy] = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 
 
 def difference(
@@ -49,44 +52,65 @@ def difference(
         return _trust(existing, wanted, subject)
     if kind == "identity":
         found = compare(existing, wanted.needs, subject=subject, principal=wanted.subject)
-        return Comparison(subject, found.missing, (*deletes_source(existing, sources, wanted.subject), *found.wide))
-    return _resource(existing[0], wanted, subject)
+        wide = (*deletes_source(existing, sources, wanted.subject), *found.wide)
+        return Comparison(subject, found.missing, wide, found.unsure)
+    return _resource(existing[0], wanted, subject, written)
 
 
-def _resource(policy: Policy, wanted: Written, subject: str) -> Comparison:
+def _resource(policy: Policy, wanted: Written, subject: str, written: Sequence[Written]) -> Comparison:
     """Compare the policy of a bucket or key: what it says of those who need it. What it says of others is theirs."""
     missing: list[Need] = []
     wide: list[Wide] = []
+    unsure: list[Need] = []
     for who, needs in wanted.grants.items():
         ours = {**policy, "Statement": [one for one in listed(policy.get("Statement", ())) if _means(one, who)]}
         found = compare([ours], needs, subject=subject, principal=who)
         missing += found.missing
         wide += found.wide
+        unsure += found.unsure
     if wanted.kind == "bucket":
+        own, doubtful = _denied(policy, wanted, written)
+        missing += own
+        unsure += doubtful
         [tls] = [one for one in wanted.document["Statement"] if one["Effect"] == "Deny"]
         wide += plain_http(policy, tls["Resource"][0])
-    return Comparison(subject, tuple(missing), tuple(dict.fromkeys(wide)))
+    return Comparison(subject, tuple(missing), tuple(dict.fromkeys(wide)), tuple(unsure))
+
+
+def _denied(policy: Policy, wanted: Written, written: Sequence[Written]) -> tuple[list[Need], list[Need]]:
+    """Return what the policy of a bucket denies to those who need no leave of it, being of its account; or may deny."""
+    denied: list[Need] = []
+    doubtful: list[Need] = []
+    for one in written if wanted.kind == "bucket" else ():
+        for need in one.needs if one.kind == "identity" and one.subject not in wanted.grants else ():
+            if need.resource.split(":", 5)[-1].partition("/")[0] == wanted.subject:
+                said = decide([policy, _ALL], request_for(need, one.subject, [policy]))  # what is its own is allowed
+                told = replace(need, reason=f"{need.reason}: denied to {one.subject}")
+                denied += [told] if said == "deny" else []
+                doubtful += [told] if said == "unknown" else []
+    return denied, doubtful
 
 
 def _trust(existing: Sequence[Policy], wanted: Written, subject: str) -> Comparison:
     missing: list[Need] = []
+    unsure: list[Need] = []
     wide: list[Wide] = []
     for one in wanted.document["Statement"]:
         [who] = principals(one)
         for action in listed(one["Action"]):
             need = Need(action, wanted.subject, f"let {who} assume the role", condition=one.get("Condition", {}))
-            if decide(existing, request_for(need, who)) != "allow":
-                missing.append(need)
+            said = decide(existing, request_for(need, who, existing))
+            if said != "allow":
+                (unsure if said == "unknown" else missing).append(need)
     for policy in existing:
         wide += wide_trust(policy, wanted.document["Statement"])
-    return Comparison(subject, tuple(missing), tuple(wide))
+    return Comparison(subject, tuple(missing), tuple(wide), tuple(unsure))
 
 
 def _kind(existing: Sequence[Policy]) -> Kind:
-    documents = [policy for policy in existing if isinstance(policy, Mapping)]
-    statements = [one for policy in documents for one in listed(policy.get("Statement", ()))]
-    if not statements or not all(isinstance(one, Mapping) for one in statements):
-        raise PlanError("this is no policy", hint='give JSON of the form {"Version": "2012-10-17", "Statement": [...]}')
+    statements = [one for policy in existing for one in listed(policy.get("Statement", ()))]
+    if not statements:
+        raise PlanError("there is no policy to compare", hint='give {"Version": "2012-10-17", "Statement": [...]}')
     if not any("Principal" in one or "NotPrincipal" in one for one in statements):
         return "identity"
     actions = [str(action) for one in statements for action in listed(one.get("Action", ()))]
@@ -105,7 +129,9 @@ def _fit(existing: Sequence[Policy], one: Written) -> float:
         )
         return sum(f'{name}"' in text or f"{name}/" in text for name in names) / len(names)
     granted = [decide(existing, request_for(need, who)) == "allow" for who, each in one.grants.items() for need in each]
-    return sum(granted) / max(1, len(granted))
+    text = json.dumps(list(existing))
+    named = {need.resource.split(":", 5)[-1].partition("/")[0] in text for need in one.needs if need.resource != "*"}
+    return sum(granted) / max(1, len(granted)) + (0.01 if True in named else 0)  # where nothing is granted, by names
 
 
 def _means(statement: Mapping[str, Any], who: str) -> bool:

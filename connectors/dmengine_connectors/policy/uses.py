@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -27,10 +26,8 @@ from dmengine_connectors.stores.s3_journal import S3Store
 
 Place = S3Files | LocalFiles | Connection
 
-_REDSHIFT: Final = re.compile(
-    r"([\w-]+)\.[\w-]+\.([a-z]{2}(?:-[a-z]+)+-\d)\.redshift\.amazonaws\.com(?:\.cn)?", re.ASCII
-)
 SERVICE: Final = "redshift.amazonaws.com"
+SERVERLESS: Final = "redshift-serverless.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +40,8 @@ class Use:
         buckets: The buckets of the place.
         keys: The KMS keys of the place.
         kept: The table that must never be deleted.
-        service: Who assumes the first role, where it is a service of AWS and not the principal.
-        external_id: What the service says when it does.
+        services: Who assume the first role, where it is services of AWS and not the principal.
+        external_id: What they say when they do.
     """
 
     chain: tuple[Role, ...]
@@ -52,7 +49,7 @@ class Use:
     buckets: tuple[S3Place, ...] = ()
     keys: tuple[KmsKey, ...] = ()
     kept: str = ""
-    service: str = ""
+    services: tuple[str, ...] = ()
     external_id: str = ""
 
 
@@ -162,7 +159,8 @@ def _staging(place: DatabaseConnection, url: str, wanted: Wanted) -> S3Place:
     account = account_at(place.chain, place.region, wanted, place.bucket_owner)
     owner = account if place.bucket_owner or place.chain else replace(account, number=ANY)
     keys = _keys((place.kms_key,) if place.kms_key else (), account)
-    return S3Place(bucket, key, owner, keys, within=_is_within(owner, place.chain, wanted))
+    within = _is_within(owner, place.chain, wanted)
+    return S3Place(bucket, key, owner, keys, within=within, external=place.staging_deleted_by or "")
 
 
 def _is_within(owner: Account, chain: Sequence[Role], wanted: Wanted) -> bool:
@@ -207,21 +205,20 @@ def _same_account(one: Account, other: Account) -> bool:
 
 
 def _cluster(place: RedshiftConnection, wanted: Wanted) -> list[Use]:
-    found = _REDSHIFT.fullmatch(place.host)
-    name, region = (found[1], found[2]) if found else ("", place.region or ANY)
-    first = place.cluster_roles[0]
+    login, first = place.login(), place.cluster_roles[0]
+    region = login.region or place.region or ANY
     account = Account(first.arn.split(":")[1], region, first.account)
     staging = _staging(place, place.staging, wanted)
-    cluster = ClusterPlace(
-        tuple(role.arn for role in place.cluster_roles), staging, account, name, place.user, place.database
-    )
+    roles = tuple(role.arn for role in place.cluster_roles)
+    cluster = ClusterPlace(roles, staging, account, login.cluster, login.user, login.database, login.iam)
     here = replace(wanted.home, region=place.region or region)
+    services = (SERVERLESS, SERVICE) if login.serverless else (SERVICE,)
     return [
-        Use((), secret_needs(place.dbpassword, here)),
+        Use((), secret_needs(place.dbpassword or "", here)),
         Use(place.chain, redshift_needs(cluster), (staging,), staging.keys),
         Use(
             place.cluster_roles, cluster_needs(cluster), (staging,), staging.keys,
-            service=SERVICE, external_id=database_user_arn(cluster),
+            services=services, external_id="" if login.serverless else database_user_arn(cluster),
         ),
     ]  # fmt: skip
 

@@ -131,7 +131,7 @@ class _Writer:
 
     def add(self, use: Use) -> None:
         """Add what one use of a place takes: of everybody along the chain, of the buckets and of the keys."""
-        who = use.service or self.principal
+        who = "" if use.services else self.principal
         identity = ""
         for role in use.chain:
             self._step(who, role, use, identity)
@@ -154,17 +154,17 @@ class _Writer:
             actions.append("sts:TagSession")
         if identity or role.source_identity:
             actions.append("sts:SetSourceIdentity")
-        service = who == use.service
-        if not service:
+        if who:
             reasons = {"sts:AssumeRole": "assume the next role", "sts:TagSession": "say the session's tags",
                        "sts:SetSourceIdentity": "say who it was at first, which all later roles keep"}  # fmt: skip
             self.need(who, [Need(action, role.arn, reasons[action], sid="AssumeRole") for action in actions])
         elif use.external_id:
             # https://docs.aws.amazon.com/redshift/latest/mgmt/authorizing-redshift-service-database-users.html
             self._notes.append(f"{role.arn} trusts Redshift for {use.external_id} alone; other users need one more")
-        statement: Statement = {"Effect": "Allow", "Principal": {"Service": who} if service else {"AWS": who}}
+        services = use.services[0] if len(use.services) == 1 else list(use.services)
+        statement: Statement = {"Effect": "Allow", "Principal": {"AWS": who} if who else {"Service": services}}
         statement["Action"] = actions[0] if len(actions) == 1 else actions
-        if outside := use.external_id if service else role.external_id:
+        if outside := role.external_id if who else use.external_id:
             statement["Condition"] = {"StringEquals": {"sts:ExternalId": outside}}
         trusted = self._trust.setdefault(role.arn, [])
         if statement not in trusted:

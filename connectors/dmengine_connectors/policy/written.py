@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dmengine.errors import PlanError
 from dmengine_connectors.access.compare import Comparison
 from dmengine_connectors.access.evaluate import Policy
+from dmengine_connectors.access.existing import existing_policy
 from dmengine_connectors.access.statements import SESSION_LIMIT, Document, document, size
 from dmengine_connectors.policy.differing import difference
 from dmengine_connectors.policy.document import Kind, Written
@@ -83,7 +84,7 @@ class Policies:
             )
         return found
 
-    def diff(self, *existing: Policy | Iterable[Policy], of: str = "") -> Comparison:
+    def diff(self, *existing: Policy | Sequence[Policy], of: str = "") -> Comparison:
         """Compare the policies that somebody or something has with those that are needed.
 
         Args:
@@ -94,7 +95,8 @@ class Policies:
         Raises:
             PlanError: none of the policies that are needed is of their kind.
         """
-        documents = [one for each in existing for one in ([each] if isinstance(each, Mapping) else each)]
+        several = [each if isinstance(each, (list, tuple)) else [each] for each in existing]
+        documents = [existing_policy(one) for each in several for one in each]
         return difference(documents, self.written, self.sources, of)
 
     def to_dict(self) -> dict[str, Any]:

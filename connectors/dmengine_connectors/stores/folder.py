@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from dmengine.errors import DmengineError, RunError, StoreError
-from dmengine.spi import Leftovers, Part, RunInfo, Sealed
+from dmengine.spi import Finding, Leftovers, Part, RunInfo, Sealed
 from dmengine_connectors.stores.local import make_folders, remove_empty, sync_folder
 from dmengine_connectors.stores.objects import ABSENT, HOME, Access, Carried, ObjectInfo, gone, not_at_rest
 
@@ -218,6 +218,11 @@ class SealedFile(io.RawIOBase):
     def notes(self) -> dict[str, str]:
         """What `publish` needs to know of it."""
         return {"staged": self._staged, "replaces": self._replaces, "pin": self.pin}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Nothing: a file has all that it was given."""
+        return ()
 
 
 def pin_of(status: os.stat_result) -> str:

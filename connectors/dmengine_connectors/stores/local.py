@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmengine.errors import StoreError
+from dmengine.spi import Finding
 
 _TRIES = 100
 
@@ -64,10 +65,11 @@ class LocalStore:
                     raise _refused(error, name) from error
         return False
 
-    def delete(self, *names: str) -> None:
+    def delete(self, *names: str) -> tuple[Finding, ...]:
         """Remove objects, and the folders that they leave empty; no error for one that is not there."""
         for name in names:
             self._delete(name)
+        return ()
 
     def _delete(self, name: str) -> None:
         path = self._path(name)

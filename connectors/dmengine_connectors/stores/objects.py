@@ -71,6 +71,11 @@ class SealedOutput(Protocol):
         """What `publish` needs to know; complete once it is sealed."""
         ...
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What could not be carried over; complete once it is sealed."""
+        ...
+
 
 class Objects(Protocol):
     """Data objects below a root: listed, pinned, read, sealed, published."""

@@ -16,7 +16,7 @@ from dmengine_connectors.stores.s3_publish import complete_all, notes_of
 from dmengine_connectors.stores.s3_read import RangedFile, Ranges, open_object, pin_of, split_pin
 from dmengine_connectors.stores.s3_upload import SealedUpload
 from dmengine_connectors.stores.s3_uploads import RUN, Uploads, completing, note_completing
-from dmengine_connectors.stores.s3_versions import delete_old
+from dmengine_connectors.stores.s3_versions import check_deleting, delete_old
 
 TARGET: Final = "s3-target"
 """The note of a run as a whole that says where it writes, and what."""
@@ -81,7 +81,13 @@ class Bucket:
     # ------------------------------------------------------------------------------------------ sealing
 
     def start(self, run: RunInfo, names: list[str], *, in_place: bool) -> None:
-        """Note what the run will write, so that it can be cleaned by whoever finds its journal."""
+        """Note what the run will write, so that it can be cleaned by whoever finds its journal.
+
+        Raises:
+            RefusedError: old versions are to be deleted, and may not be.
+        """
+        if self.delete_old and in_place and names:
+            check_deleting(self.calls, self.prefix, names[0])
         target = {"place": self.calls.url(self.prefix), "in_place": in_place, "names": names}
         run.note(RUN, TARGET, json.dumps(target))
 
@@ -141,7 +147,7 @@ class Bucket:
         if not self.delete_old or not target["in_place"] or not completing(run):
             return left
         old = delete_old(self.calls, self.prefix, target["names"])
-        return Leftovers((*left.names, *old), denied=left.denied and not old)
+        return Leftovers((*left.names, *old), denied=left.denied and not old, findings=left.findings)
 
     @property
     def _uploads(self) -> Uploads:

@@ -82,11 +82,17 @@ def read_attributes(
             found = {tag["Key"]: tag["Value"] for tag in listed}
             findings.append(_kept("tags", found))
         except RefusedError as error:
-            findings.append(Finding("warning", f"its tags are not carried over: {error.message}", hint=error.hint))
+            findings.append(tags_stay("from", calls, error, "s3:GetObjectTagging"))
     encryption = {name: answer[name] for name in _ENCRYPTION if answer.get(name) is not None}
     if encryption.get("ServerSideEncryption") == "aws:kms":
         encryption.setdefault("BucketKeyEnabled", False)  # S3 tells only of a bucket key that is used
     return Attributes(headers, kept, found, encryption), tuple(findings)
+
+
+def tags_stay(direction: Literal["from", "to"], calls: Calls, error: RefusedError, right: str) -> Finding:
+    """Return what is said where tags could not be read, or may not be written: the same for all objects of a bucket."""
+    message = f"tags are not carried over {direction} {calls.url('')} ({right}: {error.code})"
+    return Finding("warning", message, hint=f'{error.hint}; or set tags="drop"')
 
 
 def _kept(what: Literal["metadata", "tags"], values: Mapping[str, str]) -> Finding:

@@ -129,6 +129,8 @@ class Calls:
         if kind != "denied" or operation not in _OPERATIONS:
             return ""
         right = _OPERATIONS[operation][1] + (" and s3:PutObjectTagging" if "Tagging" in parameters else "")
+        if "VersionId" in parameters:
+            right = right.replace("Object", "ObjectVersion")
         who = self.session.roles[-1].arn if self.session.roles else "whoever calls"
         hint = f"allow {right} to {who}, in its policy and, across accounts, in the bucket's"
         if "PutObject" in right:

@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import InstanceOf
 
+from dmengine.spi import Finding
 from dmengine_connectors.session import SessionFactory
 from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, pages, split_url
 from dmengine_connectors.stores.s3_read import open_object
@@ -89,15 +90,15 @@ class S3Store:
             time.sleep(random.uniform(0, 0.05))  # noqa: S311  # two that create the same name at once
         return False
 
-    def delete(self, *names: str) -> None:
-        """Remove objects, a thousand with one call; no error for one that is not there."""
+    def delete(self, *names: str) -> tuple[Finding, ...]:
+        """Remove objects, a thousand with one call; no error for one that is not there. Say if they stay, emptied."""
         if len(names) == 1:
-            self._delete(names[0])
-            return
+            return self._delete(names[0])
         batches = (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))
         left = [name for batch in batches for name in self._still_there(batch)]
         with ThreadPoolExecutor(self.at_once, thread_name_prefix="dmengine-delete") as pool:
-            list(pool.map(self._delete, left))
+            found = [finding for stays in pool.map(self._delete, left) for finding in stays]
+        return tuple(dict.fromkeys(found))
 
     def _still_there(self, names: Sequence[str]) -> Sequence[str]:
         """Remove many with one call; return those that S3 has not removed, for whatever reason."""
@@ -111,7 +112,7 @@ class S3Store:
             return names
         return [keys[refused["Key"]] for refused in answer.get("Errors", ())]
 
-    def _delete(self, name: str) -> None:
+    def _delete(self, name: str) -> tuple[Finding, ...]:
         try:
             self._calls("delete_object", Key=self._prefix + name)
         except RefusedError as error:
@@ -119,6 +120,10 @@ class S3Store:
                 raise
             if self.read(name) is not None:
                 self._calls("put_object", Key=self._prefix + name, Body=b"")
+            # It names no single object, so that all notes together say it once.
+            told = f"notes of the journal stay, emptied, below {self.location} (DeleteObject: {error.code})"
+            return (Finding("warning", told, hint=f"{error.hint}; or delete them by hand"),)
+        return ()
 
     def _emptied(self, name: str) -> str | None:
         """Return the ETag of an object that was emptied, "" if there is none, or None if there is a real one."""

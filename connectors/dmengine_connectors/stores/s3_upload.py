@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 from typing import Any, Final
 
 from dmengine.errors import StoreError
+from dmengine.spi import Finding
 from dmengine_connectors.stores.s3_calls import Calls, RefusedError
 
 MIB: Final = 1 << 20
@@ -27,6 +28,7 @@ _AT_ONCE: Final = 4
 _IN_FLIGHT: Final = 64 * MIB
 """Bytes of one object that may wait in memory; a part larger than that waits in a file that has no name."""
 _TRIES: Final = 3
+Begun = tuple[str, tuple[Finding, ...]]
 _DAMAGED: Final = ("BadDigest", "XAmzContentSHA256Mismatch")  # by a checksum; without TLS, by the signature
 
 
@@ -62,10 +64,11 @@ class SealedUpload(io.RawIOBase):
         calls: The bucket.
         key: The object's key.
         expected: About how many bytes there will be.
-        begin: Begins the upload, and returns its id; called when the first part is full, or at the end.
+        begin: Begins the upload, and returns its id with what could not be carried over; called when the first part is
+            full, or at the end.
     """
 
-    def __init__(self, calls: Calls, key: str, expected: int, begin: Callable[[], str]) -> None:
+    def __init__(self, calls: Calls, key: str, expected: int, begin: Callable[[], Begun]) -> None:
         self._calls = calls
         self._key = key
         self._expected = expected
@@ -79,6 +82,7 @@ class SealedUpload(io.RawIOBase):
         self.upload = ""
         self.size = 0
         self.notes: dict[str, str] = {}
+        self.findings: tuple[Finding, ...] = ()
 
     def writable(self) -> bool:
         """Say yes."""
@@ -108,7 +112,7 @@ class SealedUpload(io.RawIOBase):
     def finish(self) -> None:
         """Send what is left, and wait until S3 has all parts. An empty object is one empty part."""
         if self._pool is None:
-            self.upload = self._begin()
+            self._begun()
             self.parts.append(self._sent(1, self._part))  # the only one: no other thread is needed
         else:
             self._hand_over()
@@ -128,7 +132,7 @@ class SealedUpload(io.RawIOBase):
         if self._number == MOST_PARTS:
             raise StoreError(f"{self._key} is too large for one object", hint="split the source")
         if self._pool is None:
-            self.upload = self._begin()
+            self._begun()
             self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dmengine-send")
         self._hand_over()
         self._number += 1
@@ -136,6 +140,9 @@ class SealedUpload(io.RawIOBase):
         while len(self._sending) >= max(2, min(_AT_ONCE, _IN_FLIGHT // size)):  # with the one that is filled next
             self.parts.append(self._sending.popleft().result())
         self._part = _Part(size)
+
+    def _begun(self) -> None:
+        self.upload, self.findings = self._begin()
 
     def _hand_over(self) -> None:
         assert self._pool is not None

@@ -13,8 +13,10 @@ from itertools import count
 from typing import Any, Final
 
 from dmengine.errors import RunError
-from dmengine.spi import Leftovers, RunInfo
+from dmengine.spi import Finding, Leftovers, RunInfo
+from dmengine_connectors.stores.s3_attributes import tags_stay
 from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, pages
+from dmengine_connectors.stores.s3_upload import Begun
 
 RUN: Final = ""
 """The part under which notes of the whole run are kept."""
@@ -22,6 +24,8 @@ LIFECYCLE_RULE: Final = {
     "ID": "abort-open-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
     "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
 }  # fmt: skip
+_RULE: Final = json.dumps(LIFECYCLE_RULE)
+_TAG: Final = "s3:PutObjectTagging"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,10 @@ class Uploads:
     calls: Calls
     prefix: str
 
-    def begin(self, run: RunInfo, name: str, replaces: str, date: str, creation: Mapping[str, Any]) -> str:
+    def begin(self, run: RunInfo, name: str, replaces: str, date: str, creation: Mapping[str, Any]) -> Begun:
         """Begin an upload and return its id: first its intent is noted, then it is begun, then its id is noted.
+
+        Where tags may not be written, it is begun without them, which is returned as a finding.
 
         Whatever earlier attempts at this part have begun is ended first; nobody will complete it.
         """
@@ -58,10 +64,28 @@ class Uploads:
         earlier = list(self._attempts(run, name, number))
         for attempt in earlier:
             self._end(name, attempt, earlier)
-        answer = self.calls("create_multipart_upload", Key=self.prefix + name, ChecksumAlgorithm="SHA256", **creation)
-        upload: str = answer["UploadId"]
+        upload, findings = self._begun(self.prefix + name, creation)
         run.note(name, f"upload{number}-id", upload)
-        return upload
+        return upload, findings
+
+    def _begun(self, key: str, creation: Mapping[str, Any]) -> Begun:
+        refused: RefusedError | None = None
+        try:
+            return self._created(key, creation), ()
+        except RefusedError as error:
+            if "Tagging" not in creation or error.kind != "denied" or error.action not in ("", _TAG):
+                raise
+            refused = error
+        bare = {name: value for name, value in creation.items() if name != "Tagging"}
+        try:
+            upload = self._created(key, bare)
+        except RefusedError:
+            raise refused from None  # it is not the tags
+        return upload, (tags_stay("to", self.calls, refused, _TAG),)
+
+    def _created(self, key: str, creation: Mapping[str, Any]) -> str:
+        answer = self.calls("create_multipart_upload", Key=key, ChecksumAlgorithm="SHA256", **creation)
+        return str(answer["UploadId"])
 
     def abort(self, name: str, upload: str) -> RefusedError | None:
         """End an upload; return why it is still there, if it is."""
@@ -74,7 +98,8 @@ class Uploads:
     def end_all(self, run: RunInfo, names: Sequence[str]) -> Leftovers:
         """End what a run has begun for these names and not completed; return what could not be ended."""
         published = completing(run)
-        if (listed := self._listed()) is not None:
+        listed, unknown = self._listed()
+        if listed is not None:
             names = [name for name in names if self.prefix + name in listed]
 
         def left(name: str) -> list[Left]:
@@ -87,9 +112,10 @@ class Uploads:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="dmengine-end") as pool:
             found = [kept for some in pool.map(left, names) for kept in some]
         if not found:
-            return Leftovers()
-        rule = f"(this lifecycle rule of the bucket removes open uploads: {json.dumps(LIFECYCLE_RULE)})"
-        return Leftovers((*(one.name for one in found), rule), denied=all(one.denied for one in found))
+            return Leftovers(findings=unknown)
+        rule = f"(this lifecycle rule of the bucket removes open uploads: {_RULE})"
+        denied = all(one.denied for one in found)
+        return Leftovers((*(one.name for one in found), rule), denied, unknown)
 
     def _attempts(self, run: RunInfo, name: str, before: int | None = None) -> Iterator[Attempt]:
         for number in count() if before is None else range(before):
@@ -124,12 +150,14 @@ class Uploads:
         """List the open uploads of exactly this key."""
         yield from (found for found in self._uploads_below(key) if found["Key"] == key)
 
-    def _listed(self) -> set[str] | None:
-        """Return every key that has an open upload, or None where we may not look."""
+    def _listed(self) -> tuple[set[str] | None, tuple[Finding, ...]]:
+        """Return every key that has an open upload; where we may not look, None and what is not known then."""
         try:
-            return {found["Key"] for found in self._uploads_below(self.prefix)}
-        except RefusedError:
-            return None
+            return {found["Key"] for found in self._uploads_below(self.prefix)}, ()
+        except RefusedError as error:
+            message = f"unknown: whether uploads stay open whose id was lost, {self.calls.url(self.prefix)}"
+            told = f"{message} (ListMultipartUploads: {error.code})"
+            return None, (Finding("warning", told, hint=f"{error.hint}; or set the lifecycle rule {_RULE}"),)
 
     def _uploads_below(self, prefix: str) -> Iterator[dict[str, Any]]:
         tokens = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}

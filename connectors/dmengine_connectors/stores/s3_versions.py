@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
@@ -40,6 +41,25 @@ def check_versions(calls: Calls, old_versions: OldVersions) -> tuple[Finding, ..
         message = f"the unmasked originals stay in s3://{calls.bucket}/ as old versions: {reason}"
         return (Finding("warning", message),)
     return (Finding("info", "every old version of the masked objects is deleted, once all are published"),)
+
+
+def check_deleting(calls: Calls, prefix: str, name: str) -> None:
+    """Refuse, before anything is written, where old versions could not be found or deleted in the end.
+
+    Args:
+        calls: The bucket.
+        prefix: What is masked.
+        name: One of the objects.
+
+    Raises:
+        RefusedError: a right is missing.
+    """
+    calls("list_object_versions", Prefix=prefix + name, MaxKeys=1)
+    try:  # a version that there is not: S3 asks for the right all the same, and nothing is deleted
+        calls("delete_object", Key=prefix + name, VersionId=secrets.token_urlsafe(24))
+    except RefusedError as error:
+        if error.kind == "denied":
+            raise
 
 
 def delete_old(calls: Calls, prefix: str, masked: Collection[str]) -> tuple[str, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 from tests.aws.standins.accounts import SOURCE_ROLE, Accounts, Identity
 from tests.aws.standins.calls import Answer, Call, refusal
+from tests.aws.standins.listening import Listening
 from tests.aws.standins.server import ACCOUNT_A
 
 LIFE = 3600
@@ -17,7 +18,7 @@ _IMDS = "/latest/meta-data/iam/security-credentials/"
 _ARN = f"arn:aws:sts::{ACCOUNT_A}:assumed-role/Source-DM-Role/machine"
 
 
-class Issuer:
+class Issuer(Listening):
     """Hands out keys of Source-DM-Role that end after an hour, the same ones until they are about to end.
 
     Attributes:
@@ -36,16 +37,7 @@ class Issuer:
         self._now: tuple[float, dict[str, str]] = (0.0, {})
         self._lock = Lock()
         accounts.federate = self._federate
-        self._server = _server(self)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._listen(_server(self))
 
     def rotate(self) -> None:
         """Let the keys that are out end now."""

@@ -184,10 +184,14 @@ class Policies:
                 yield "Decrypt", name, f"arn:aws:s3:::{bucket}/{key}"
 
     def _hide(self, call: Call, who: Who, clock: float, facts: Mapping[str, Any]) -> Answer | None:
-        """Answer 403 for an object that is not there to those who may not list, as S3 does."""
+        """Answer 403 for an object that is not there to those who may not list, as S3 does.
+
+        Whether S3 compares `s3:prefix` with the key there is not documented, and people disagree; this is the stricter
+        of both: a right to list that is bound to a prefix does not count.
+        """
         if call.operation not in ("GetObject", "HeadObject") or facts.get("object") or "versionId" in call.query:
             return None
-        one = Asked("s3:ListBucket", f"arn:aws:s3:::{call.bucket}")  # the call has no prefix to compare
+        one = Asked("s3:ListBucket", f"arn:aws:s3:::{call.bucket}")
         decision = self._decided(one, who, clock, facts)
         return None if decision.effect == "allow" else _denied(call, who, one, decision)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Condition
 from types import TracebackType
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from tests.aws.standins.accounts import Accounts
 from tests.aws.standins.bodies import BadBodyError, Uploads, composite, unwrapped
 from tests.aws.standins.calls import Answer, Call, read_call, refusal, s3_error
 from tests.aws.standins.faults import Fate, Fates, Kill
+from tests.aws.standins.listening import Listening
 
 _PIECE = 1 << 18
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect", "server"})
@@ -34,7 +35,7 @@ _LEARNED_FROM = (
 )  # fmt: skip
 
 
-class Proxy:
+class Proxy(Listening):
     """Listens on a free port of the loopback interface until it is closed.
 
     Attributes:
@@ -60,16 +61,7 @@ class Proxy:
         self.moments = 0
         self._change = Condition()
         self._busy = 0
-        self._server = _Server(self, tls)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._listen(_Server(self, tls), "https" if tls else "http")
 
     def __enter__(self) -> Proxy:
         return self

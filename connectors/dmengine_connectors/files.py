@@ -12,6 +12,7 @@ from pydantic import InstanceOf
 
 from dmengine.errors import PlanError, StoreError
 from dmengine.spi import Described, Finding, Format, RunInfo, Store, TargetLimits
+from dmengine_connectors.formats.codecs import Codec
 from dmengine_connectors.objectfiles import ObjectFiles, Unmatched, standing, targets
 from dmengine_connectors.session import SessionFactory
 from dmengine_connectors.stores.folder import Folder
@@ -39,6 +40,8 @@ class LocalFiles(ObjectFiles):
             refuse the run, `skip` it, or `copy` it as it is. Each is named in the report.
         formats: Glob -> format, where the file's name does not tell or options are wanted:
             `{"**/*.txt": Csv(delimiter="|")}`. A target writes each file with the format it was read with.
+        compression: Glob -> "gzip", "zstd", "bz2", "xz" or "plain", where the file's name does not tell.
+            A target compresses each file as it was read.
 
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -52,6 +55,7 @@ class LocalFiles(ObjectFiles):
     exclude: Sequence[str] = ()
     unmatched: Unmatched = "fail"
     formats: Mapping[str, Format] = field(default_factory=dict)
+    compression: Mapping[str, Codec] = field(default_factory=dict)
 
     @property
     def location(self) -> str:
@@ -122,6 +126,8 @@ class S3Files(ObjectFiles):
         unmatched: What happens to every other object (not included, of no known format, archived):
             refuse the run, `skip` it, or `copy` it as it is. Each is named in the report.
         formats: Glob -> format, where the object's name does not tell or options are wanted.
+        compression: Glob -> "gzip", "zstd", "bz2", "xz" or "plain", where the object's name does not tell.
+            A target compresses each file as it was read.
         expected_owner: The account that must own the bucket; None: that of the session's last role, if there is one.
         requester_pays: Accept to pay for requests.
         metadata: Whether the objects' own metadata (`x-amz-meta-...`) goes with them.
@@ -142,6 +148,7 @@ class S3Files(ObjectFiles):
     exclude: Sequence[str] = ()
     unmatched: Unmatched = "fail"
     formats: Mapping[str, Format] = field(default_factory=dict)
+    compression: Mapping[str, Codec] = field(default_factory=dict)
     expected_owner: str | None = None
     requester_pays: bool = False
     metadata: Literal["keep", "drop"] = "keep"

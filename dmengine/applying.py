@@ -148,10 +148,11 @@ def _check_fit(call: Call, result: pa.Array) -> None:
         raise MaskError(f"{call.masker.name} returned nulls for a field that cannot be null", hint="use another mask")
     limit = call.limits.max_bytes
     if limit is not None and is_text(result.type) and len(result):
-        longest = pc.max(pc.binary_length(result)).as_py()
+        unit = call.limits.counts
+        longest = pc.max(pc.binary_length(result) if unit == "bytes" else pc.utf8_length(result)).as_py()
         if longest is not None and longest > limit:
             raise MaskError(
-                f"{call.masker.name} returned a text of {longest} bytes where the target holds {limit}",
+                f"{call.masker.name} returned a text of {longest} {unit} where the target holds {limit}",
                 hint="choose a mask, or parameters, whose output fits",
             )
 

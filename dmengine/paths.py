@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -13,24 +14,29 @@ from dmengine.errors import RulesetError
 
 _PLAIN = re.compile(r"[^.\[\]{}|\"*?\s][^.\[\]{}|\"*?]*(?<!\s)")
 _TOKEN = re.compile(
-    r'(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<each>\[\*\])|(?P<values>\{\*\})|(?P<dot>\.)|(?P<name>[^.\[\]{}|"]+)'
+    r'(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<each>\[\*\])|(?P<index>\[\d{1,9}\])|(?P<values>\{\*\})|(?P<dot>\.)|(?P<name>[^.\[\]{}|"]+)'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a path: a member by name, each element of a list, or each value of a map.
+    """One step of a path: a member by name, each element of a list, one of them, or each value of a map.
 
-    A `name` step with `glob` set matches by shell pattern; paths of real fields never have one.
+    A `name` step with `glob` set matches by shell pattern; paths of real fields never have one. Where rules name
+    elements by their index, the real field of the others is an `each` step `without` these.
     """
 
-    kind: Literal["name", "each", "values"]
+    kind: Literal["name", "each", "index", "values"]
     name: str = ""
     glob: bool = False
+    index: int = -1
+    without: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         if self.kind == "each":
             return "[*]"
+        if self.kind == "index":
+            return f"[{self.index}]"
         if self.kind == "values":
             return "{*}"
         if self.glob or _PLAIN.fullmatch(self.name):
@@ -39,13 +45,41 @@ class Step:
 
     def covers(self, other: Step) -> bool:
         """Say whether this step, as written in a rule, means the step `other` of a real field."""
+        if self.kind == "each" and other.kind == "index":
+            return other.index not in self.without
         if self.kind != other.kind:
             return False
+        if self.kind == "index":
+            return self.index == other.index
         return fnmatchcase(other.name, self.name) if self.glob else self.name == other.name
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it means some elements of a list only."""
+        return self.kind == "index" or bool(self.without)
 
 
 EACH = Step("each")
 VALUES = Step("values")
+
+
+def at_index(index: int) -> Step:
+    """Return the step to one element of a list.
+
+    >>> str(at_index(0)), EACH.covers(at_index(0))
+    ('[0]', True)
+    """
+    return Step("index", index=index)
+
+
+def element_steps(indexes: Iterable[int]) -> list[Step]:
+    """Return the steps to the elements of a list of which some are named by their index: these, and all others.
+
+    >>> [str(step) for step in element_steps([2, 0, 2])], element_steps([]) == [EACH]
+    (['[0]', '[2]', '[*]'], True)
+    """
+    named = tuple(sorted(set(indexes)))
+    return [*(at_index(index) for index in named), Step("each", without=named)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +159,10 @@ def _parse(text: str) -> FieldPath:
             if need_name:
                 raise _bad(text)
             need_name = True
-        elif kind in ("each", "values"):
+        elif kind in ("each", "index", "values"):
             if need_name:
                 raise _bad(text)
-            steps.append(EACH if kind == "each" else VALUES)
+            steps.append(at_index(int(token.group()[1:-1])) if kind == "index" else EACH if kind == "each" else VALUES)
         else:
             if not need_name:
                 raise _bad(text)
@@ -148,5 +182,6 @@ def _name(text: str, *, quoted: bool) -> Step:
 def _bad(text: str) -> RulesetError:
     return RulesetError(
         f"{text!r} is not a field path",
-        hint='write a.b for members, items[*].sku for lists, attrs{*} for maps; put odd names in double quotes: "a.b"',
+        hint="write a.b for members, items[*].sku or items[0].sku for lists, attrs{*} for maps; odd names in double "
+        'quotes: "a.b"',
     )

@@ -10,7 +10,7 @@ from dmengine.conditions import All, AnyOf, Compare, Condition, Not, comparisons
 from dmengine.errors import RulesetError
 from dmengine.paths import FieldPath, Step
 from dmengine.problems import Problem, Where, as_error
-from dmengine.rules import Drop, Keep, Normalize, OnMismatch, ReadAs, Rule, Ruleset
+from dmengine.rules import Drop, Keep, Normalize, OnMismatch, OnMissing, OnNull, ReadAs, Rule, Ruleset
 from dmengine.spi import Masker
 
 VERSION = 1
@@ -127,6 +127,8 @@ def _settings_without_mask(rule: Rule, where: Where) -> Iterator[Problem]:
         "as": rule.as_ is not None,
         "format": rule.format is not None,
         "on_mismatch": rule.on_mismatch != "fail",
+        "on_missing": rule.on_missing != "skip",
+        "on_null": rule.on_null != "keep",
     }
     for name in (name for name, is_given in given.items() if is_given):
         yield Problem((*where, name), f"{name} says how to mask, and {rule.mask.name} masks nothing", "take it out")
@@ -162,9 +164,14 @@ def _choices(rule: Rule, where: Where) -> Iterator[Problem]:
         ("normalize", rule.normalize, get_args(Normalize)),
         ("as", () if rule.as_ is None else (rule.as_,), get_args(ReadAs)),
         ("on_mismatch", (rule.on_mismatch,), get_args(OnMismatch)),
+        ("on_missing", (rule.on_missing,), get_args(OnMissing)),
+        ("on_null", (rule.on_null,), get_args(OnNull)),
     ):
         if not set(given) <= set(known):
             yield Problem((*where, name), f"{name} is not known", f"choose from {', '.join(known)}")
+    many = [path for path in rule.fields if path.lists or path.has_glob]
+    if rule.on_missing == "fail" and many:
+        yield Problem((*where, "on_missing"), f"{many[0]} may be any number of fields", "name one field of the record")
     if rule.format is not None and rule.as_ not in ("date", "timestamp"):
         yield Problem((*where, "format"), "format without as", "write as: date or as: timestamp too")
     if rule.format is not None and "%" not in rule.format:
@@ -210,6 +217,9 @@ class _Taken:
         above = (FieldPath(path.steps[:depth]) for depth in range(1, len(path.steps) + 1))
         found = [self.exact.get(path), *(self._subtrees.get(prefix) for prefix in above)]
         found += [next((n for wide, deep, n in self._patterns if includes(wide, path, deep)), None)]
+        if any(step.kind == "index" for step in path.steps):
+            found += [number for wide, number in self.exact.items() if includes(wide, path)]
+            found += [number for wide, number in self._subtrees.items() if includes(wide, path, True)]
         return min((number for number in found if number is not None), default=None)
 
 

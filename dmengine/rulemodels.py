@@ -10,7 +10,7 @@ from dmengine.conditions import Condition, all_of, any_of, field, not_
 from dmengine.errors import RulesetError
 from dmengine.maskparameter import mask_spec
 from dmengine.paths import FieldPath
-from dmengine.rules import Keep, Normalize, OnMismatch, ReadAs, Unlisted
+from dmengine.rules import Keep, Normalize, OnMismatch, OnMissing, OnNull, ReadAs, Unlisted
 
 MASK: Final = "mask"
 OTHERWISE: Final = "otherwise"
@@ -200,6 +200,8 @@ class RuleModel(_Model):
     on_mismatch: Annotated[
         OnMismatch, BeforeValidator(_null_word), WithJsonSchema({"enum": ["fail", "redact", "null", None]})
     ] = Field("fail", description="what to do with a value that the mask cannot take")
+    on_missing: OnMissing = Field("skip", description="what to do with a record that lacks the field")
+    on_null: OnNull = Field("keep", description="what to do with a null")
     optional: bool = Field(False, description="whether data without the field is fine")
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
@@ -11,7 +11,7 @@ from dmengine.conditions import Condition
 from dmengine.errors import PlanError
 from dmengine.globs import glob_matches
 from dmengine.paths import FieldPath
-from dmengine.plainform import fingerprint_of
+from dmengine.plainform import ADDED_LATER, fingerprint_of
 from dmengine.spi import Masker
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Normalize = Literal["trim", "casefold", "nfc"]
 ReadAs = Literal["integer", "number", "date", "timestamp", "boolean"]
 OnMismatch = Literal["fail", "redact", "null"]
+OnMissing = Literal["skip", "fail"]
+OnNull = Literal["keep", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Rule:
         when: The mask holds for records of which this is true; `otherwise` says what happens to the others.
         otherwise: A mask or `keep(because=...)`.
         on_mismatch: What to do with a value that the mask cannot take.
+        on_missing: What to do with a record that lacks the field; such records are counted.
+        on_null: What to do with a null; nulls are counted.
         optional: Whether data without the field is fine.
     """
 
@@ -73,6 +77,8 @@ class Rule:
     otherwise: Masker | Action | None
     on_mismatch: OnMismatch
     optional: bool
+    on_missing: OnMissing = field(default="skip", metadata=ADDED_LATER)
+    on_null: OnNull = field(default="keep", metadata=ADDED_LATER)
 
     def __init__(
         self,
@@ -87,6 +93,8 @@ class Rule:
         otherwise: Masker | Action | None = None,
         on_mismatch: OnMismatch = "fail",
         optional: bool = False,
+        on_missing: OnMissing = "skip",
+        on_null: OnNull = "keep",
     ) -> None:
         put = object.__setattr__
         put(self, "fields", _paths(fields))
@@ -99,6 +107,8 @@ class Rule:
         put(self, "otherwise", otherwise)
         put(self, "on_mismatch", on_mismatch)
         put(self, "optional", optional)
+        put(self, "on_missing", on_missing)
+        put(self, "on_null", on_null)
 
 
 def _paths(fields: Fields) -> tuple[FieldPath, ...]:

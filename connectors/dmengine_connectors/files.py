@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from pydantic import InstanceOf
 
@@ -19,7 +18,7 @@ from dmengine_connectors.stores.folder import Folder
 from dmengine_connectors.stores.local import LocalStore
 from dmengine_connectors.stores.objects import HOME
 from dmengine_connectors.stores.s3 import Bucket
-from dmengine_connectors.stores.s3_attributes import Encryption, Wanted
+from dmengine_connectors.stores.s3_attributes import Beside, Encryption, Wanted
 from dmengine_connectors.stores.s3_calls import Calls, split_url
 from dmengine_connectors.stores.s3_journal import S3Store, calls_on
 from dmengine_connectors.stores.s3_posture import open_upload_rules, posture
@@ -130,8 +129,9 @@ class S3Files(ObjectFiles):
             A target compresses each file as it was read.
         expected_owner: The account that must own the bucket; None: that of the session's last role, if there is one.
         requester_pays: Accept to pay for requests.
-        metadata: Whether the objects' own metadata (`x-amz-meta-...`) goes with them.
-        tags: Whether their tags do.
+        metadata: What happens to the objects' own metadata (`x-amz-meta-...`), which is not masked: `keep` and `drop`
+            report its names, `fail` refuses objects that have any.
+        tags: What happens to their tags; the same.
         encryption: How new objects are encrypted; None: as the bucket says, and in place as they were.
         kms_key: The KMS key to encrypt with.
         storage_class: The storage class of new objects; None: that of the originals.
@@ -151,8 +151,8 @@ class S3Files(ObjectFiles):
     compression: Mapping[str, Codec] = field(default_factory=dict)
     expected_owner: str | None = None
     requester_pays: bool = False
-    metadata: Literal["keep", "drop"] = "keep"
-    tags: Literal["keep", "drop"] = "keep"
+    metadata: Beside = "keep"
+    tags: Beside = "keep"
     encryption: Encryption | None = None
     kms_key: str | None = None
     storage_class: str | None = None
@@ -174,9 +174,14 @@ class S3Files(ObjectFiles):
         """The bucket below the prefix."""
         wanted = Wanted(self.encryption, self.kms_key, self.storage_class)
         return Bucket(
-            self._calls, self._prefix, wanted, metadata=self.metadata == "keep", tags=self.tags == "keep",
+            self._calls, self._prefix, wanted, metadata=self.metadata, tags=self.tags,
             delete_old=self.old_versions == "delete",
         )  # fmt: skip
+
+    @property
+    def refuses_beside(self) -> bool:
+        """Whether metadata or tags are refused."""
+        return "fail" in (self.metadata, self.tags)
 
     @property
     def _calls(self) -> Calls:

@@ -64,6 +64,11 @@ class ObjectFiles(ABC):
     def single(self) -> str:
         """The name of the only object that is meant, where the location is one object."""
 
+    @property
+    def refuses_beside(self) -> bool:
+        """Whether an object may be refused for what it has beside its bytes."""
+        return False
+
     @abstractmethod
     def journal(self) -> Store:
         """Return the place of the journals: `_dmengine/` beside the files."""
@@ -161,6 +166,8 @@ class ObjectFiles(ABC):
         chosen = self._known(info.name)
         with ExitStack() as stack, at(part=info.name), named("read", info.name):
             file = stack.enter_context(self.objects.open(info.name, info.pin, "glance"))
+            if self.refuses_beside:
+                self.objects.carried(file, info.name)
             schema = chosen.schema(self._plain(stack, file, info.name, chosen))
         return DatasetInfo(info.name, schema, info.size, chosen.name)
 
@@ -221,19 +228,19 @@ class ObjectFiles(ABC):
 
     def write(self, run: RunInfo, part: Part, records: RecordStream) -> Sealed:
         """Write one object in the form it was read in, invisibly."""
-        chosen = records.format or self._known(part.id)
+        chosen = records.format or self._known(part.name)
         carried = records.form if isinstance(records.form, Carried) else None
         if carried is not None:
             records = replace(records, form=carried.form)
         with self.objects.sealing(run, part, carried) as file:
             plain = cast(BinaryIO, file)  # typing has no name for "can be written to"
             if chosen.codecs:
-                codec = cast(Codec, records.codec) or self._codec(part.id)[0]
+                codec = cast(Codec, records.codec) or self._codec(part.name)[0]
                 with compressed(plain, codec) as out:
                     rows = chosen.write(records, out)
             else:
                 rows = chosen.write(records, plain)
-        return Sealed(part.id, part.id, rows, file.size, file.checksum, file.notes)
+        return Sealed(part.name, part.name, rows, file.size, file.checksum, file.notes)
 
     def copy(self, run: RunInfo, part: Part, source: Source) -> Sealed:
         """Carry an object over as it is."""
@@ -245,7 +252,7 @@ class ObjectFiles(ABC):
         ):
             shutil.copyfileobj(original, cast(BinaryIO, file), 1 << 20)
             store.check_same(part.id, part.pin, original)
-        return Sealed(part.id, part.id, 0, file.size, file.checksum, file.notes)
+        return Sealed(part.name, part.name, 0, file.size, file.checksum, file.notes)
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
         """Put each sealed object into its place."""
@@ -262,7 +269,7 @@ class ObjectFiles(ABC):
 
 def targets(source: Described) -> list[str]:
     """Name the objects that a run from this source writes."""
-    return [info.name for info in source.datasets] + [o.name for o in source.outcomes if o.outcome == "copied"]
+    return [info.shown for info in source.datasets] + [o.name for o in source.outcomes if o.outcome == "copied"]
 
 
 def standing(replaced: int, others: int, words: str) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from dmengine.arrow import is_text, plain_type
 from dmengine.casting import read_type
 from dmengine.conditions import fields as condition_fields
 from dmengine.errors import DmengineError, PlanError, at
+from dmengine.gathering import gathered
 from dmengine.paths import FieldPath, Step
 from dmengine.rules import Drop, Keep, Rule, Ruleset, default_domain
 from dmengine.spi import Limits, Masker, Records, domains_used, is_keyed
@@ -72,8 +73,17 @@ class Rulebook:
     @staticmethod
     def of(ruleset: Ruleset, dataset: str) -> Rulebook:
         """Collect the rules of one dataset: its own first, then the general ones."""
+        return Rulebook.holding(dataset, ruleset.for_dataset(dataset), ruleset)
+
+    @staticmethod
+    def holding(dataset: str, rules: Iterable[Rule], ruleset: Ruleset) -> Rulebook:
+        """Make the book of some rules of a ruleset; those for the inside of one document become the mask of its field.
+
+        Raises:
+            PlanError: a rule says what cannot be done inside of a document.
+        """
         places = rule_places(ruleset)
-        return Rulebook(dataset, tuple((places[id(rule)], rule) for rule in ruleset.for_dataset(dataset)), ruleset)
+        return Rulebook(dataset, gathered([(places[id(rule)], rule) for rule in rules], ruleset.unlisted), ruleset)
 
     @property
     def opened(self) -> tuple[FieldPath, ...]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dmengine.applying import Call, apply
 from dmengine.contexts import Context
 from dmengine.counts import Counts, FieldCounts
-from dmengine.decisions import Decision, Rulebook, rule_places
+from dmengine.decisions import Decision, Rulebook
 from dmengine.errors import DmengineError, MaskError, PlanError, shielded
 from dmengine.foldernames import DATE, HIDDEN, INTEGER, Folder, folders, hidden_step, shown, step_of
 from dmengine.folderrules import folder_label, told_finding
@@ -209,8 +209,7 @@ class _Values:
         """Return the rules for a name; where it belongs to no dataset, or to several, those for all of them."""
         if len(group) == min(1, len(self.ruleset.datasets)):
             return Rulebook.of(self.ruleset, name)
-        places = rule_places(self.ruleset)
-        return Rulebook(name, tuple((places[id(rule)], rule) for rule in self.ruleset.rules), self.ruleset)
+        return Rulebook.holding(name, self.ruleset.rules, self.ruleset)
 
 
 def _column(decision: Decision) -> tuple[str, str]:

@@ -70,7 +70,7 @@ def plan_part(
     """
     limits = limits or {}
     rulebook = Rulebook.of(ruleset, dataset)
-    check_domains(rule for _, rule in rulebook.rules)
+    check_domains(ruleset.for_dataset(dataset))  # as they are written: those put together name all their domains
     present = [(found.path, found.field) for found in schema_fields(schema, rulebook.opened)] if schema else []
     named_by = folder_decisions(rulebook)
     with at(dataset=dataset):

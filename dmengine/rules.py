@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, overload
 from dmengine.conditions import Condition
 from dmengine.errors import PlanError
 from dmengine.globs import glob_matches
-from dmengine.paths import FieldPath
+from dmengine.paths import FieldPath, rule_path
 from dmengine.plainform import ADDED_LATER, fingerprint_of
 from dmengine.spi import Masker
 
@@ -53,7 +53,8 @@ class Rule:
     ['email', 'contacts[*].email']
 
     Args:
-        fields: One path or several; names may be shell patterns. All of them share one domain.
+        fields: One path or several; names may be shell patterns. All of them share one domain. A path may go on inside
+            of a text that is a document: `payload|json|user.name`, `doc|xml|//person/@id`.
         mask: What to do where the condition holds, or always.
         domain: Values of one domain get equal masks, in whatever field, file or store they are.
         normalize: How to fold values before they are masked, where sources write one value in several ways.
@@ -113,7 +114,7 @@ class Rule:
 
 def _paths(fields: Fields) -> tuple[FieldPath, ...]:
     several = (fields,) if isinstance(fields, (str, FieldPath)) else fields
-    return tuple(FieldPath.parse(one) if isinstance(one, str) else one for one in several)
+    return tuple(rule_path(one) if isinstance(one, str) else one for one in several)
 
 
 def _all_paths(several: Sequence[Fields]) -> tuple[FieldPath, ...]:

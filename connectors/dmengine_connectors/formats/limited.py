@@ -12,13 +12,13 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 import pyarrow as pa
 
@@ -88,7 +88,7 @@ class Reader:
                 self._raise(*json.loads(body.to_pybytes()))
             block = self._block(body)
             sent = block is not None and child.send(b"?", block)
-        self._refuse()
+        raise self._refused()
 
     def close(self) -> None:
         """Give the process back, for the next file; it ends if anything at all went wrong, which may linger in it."""
@@ -114,14 +114,14 @@ class Reader:
             hint="set max_memory_bytes higher if you trust the file",
         )
 
-    def _refuse(self) -> NoReturn:
+    def _refused(self) -> InputError:
         late = self._child.left <= 0
-        code = self._child.end()
+        code = self._child.end(dying=not late)
         if late:
             why = f"keeps its reader busy for more than {self._limits.seconds:g} seconds"
         else:
             why = f"ends its reader ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
-        raise InputError(f"the {self._what} file {why}", hint="it is likely damaged: copy it again, or exclude it")
+        return InputError(f"the {self._what} file {why}", hint="it is likely damaged: copy it again, or exclude it")
 
 
 @contextmanager
@@ -129,6 +129,15 @@ def glance() -> Iterator[None]:
     """Wait until few enough look into a file: where objects are looked at by the dozen, each would start a process."""
     with _lent.glances:
         yield
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process: no secret is in it.
+
+    >>> passed_on({"AWS_SECRET_ACCESS_KEY": "x", "TZ": "UTC"})
+    {'TZ': 'UTC', 'ARROW_DEFAULT_MEMORY_POOL': 'system', 'MALLOC_ARENA_MAX': '1'}
+    """
+    return {name: environment[name] for name in PASSED if name in environment} | SET
 
 
 class _Child:
@@ -141,14 +150,14 @@ class _Child:
 
     def __init__(self) -> None:
         folders = Path(pa.__file__).resolve().parents[1], Path(__file__).resolve().parents[2]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  # nothing here is from outside
             [sys.executable, "-I", "-S", "-c", BOOT, *map(str, folders)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
             cwd="/",
-            env={name: os.environ[name] for name in PASSED if name in os.environ} | SET,
+            env=passed_on(os.environ),
             process_group=0,  # Ctrl-C is for this process to deal with
         )
         assert self._process.stdin is not None
@@ -159,6 +168,7 @@ class _Child:
             with suppress(AttributeError, OSError):  # not on every system, and not without end for every user
                 fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._owner = os.getpid()
+        _lent.living.add(self)
         self.sound = True
         self.left = START_SECONDS
         self.since = time.monotonic()
@@ -186,12 +196,13 @@ class _Child:
         body = self._bytes(size) if kind and size <= most else None
         return None if body is None else (kind, body)
 
-    def end(self) -> int:
+    def end(self, *, dying: bool = False) -> int:
         """End it, and return its exit code; what a fork left here is another process's child, and only let go of."""
+        self.sound = False
+        _lent.living.discard(self)
         if os.getpid() == self._owner:
-            if self.left > 0 and not self.sound:  # if it is dying, it may say of what
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(1)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1 if dying else 0)  # if it is dying, it may say of what
             self._process.kill()
             self._process.wait()
         else:
@@ -220,14 +231,15 @@ class _Child:
         ready.register(self._ends[end], event)
         start = time.monotonic()
         found = bool(ready.poll(max(self.left, 0) * 1000))
-        self.left -= time.monotonic() - start
+        self.left = self.left - (time.monotonic() - start) if found else 0.0
         return found
 
 
 class _Lent:
-    """The processes of this process that wait for work."""
+    """The processes that this one has started, and those of them that wait for work."""
 
     def __init__(self) -> None:
+        self.living: set[_Child] = set()
         self.idle: list[_Child] = []
         self.glances = BoundedSemaphore(MOST_GLANCES)
 
@@ -243,11 +255,23 @@ def _borrowed() -> _Child:
                 return child
             child.end()
     _watch()
-    child = _Child()
-    if child.receive(0) is None:
-        child.end()
-        raise RunError("a process that reads files could not be started", hint="is the machine out of memory?")
-    return child
+    if started := _started():
+        return started
+    raise RunError(
+        "a process that reads files could not be started",
+        hint="is sys.executable a Python, and is there memory for one more?",
+    )
+
+
+def _started() -> _Child | None:
+    try:
+        child = _Child()
+    except OSError:
+        return None
+    if child.receive(0) is not None:
+        return child
+    child.end()
+    return None
 
 
 def _given_back(child: _Child) -> None:
@@ -266,8 +290,9 @@ def _watch() -> None:
 
 
 def _end_all() -> None:
-    while _lent.idle:
-        _lent.idle.pop().end()
+    for child in list(_lent.living):
+        child.end()
+    _lent.idle.clear()
 
 
 def _forget() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO, ClassVar, Final, cast
+from typing import BinaryIO, ClassVar, Final, cast
 
 import pyarrow as pa
 from pyarrow import orc
@@ -148,6 +148,11 @@ class Orc:
         footer = parsed("ORC", lambda: Footer(**json.loads(told.to_pybytes())))
         schema = parsed("ORC", lambda: pa.ipc.read_schema(reader.ask(b"d")))
         refuse_duplicates(parsed("ORC", lambda: names(schema)))
+        if _extended(schema):
+            raise InputError(
+                "columns of the ORC file claim a type that ORC does not have",
+                hint="write it anew without the attribute ARROW:extension:name",
+            )
         if reader.size / max(footer.nstripes, 1) > self.max_stripe_bytes:
             raise InputError(
                 f"the stripes of the ORC file are larger than {self.max_stripe_bytes:,} bytes",
@@ -155,9 +160,7 @@ class Orc:
             )
         return footer, schema
 
-    def _records(
-        self, reader: Reader, footer: Footer, schema: pa.Schema, first: int
-    ) -> Iterator[TableRecords | None]:
+    def _records(self, reader: Reader, footer: Footer, schema: pa.Schema, first: int) -> Iterator[TableRecords | None]:
         """Yield batches, after one None."""
         with closing(reader):
             yield None
@@ -169,6 +172,15 @@ class Orc:
                     yield TableRecords(_batch(reader, schema, start, self.batch_rows))
         if rows != footer.nrows:
             raise InputError("the stripes do not hold as many records as the ORC footer says", hint="copy it again")
+
+
+def _extended(fields: Iterable[pa.Field]) -> bool:
+    """Whether an attribute of a column made Arrow see more in it than is there."""
+    return any(
+        isinstance(field.type, pa.BaseExtensionType)
+        or _extended([field.type.field(i) for i in range(field.type.num_fields)])
+        for field in fields
+    )
 
 
 def _stripe(reader: Reader, number: int) -> int:

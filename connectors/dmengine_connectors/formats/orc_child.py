@@ -107,9 +107,11 @@ class Reading:
 
     def open(self, memory: int, size: int) -> bytes:
         """Open the file that the parent holds now, and tell what its footer says."""
-        most = resource.getrlimit(resource.RLIMIT_AS)[1]
-        wanted = memory + OWN_MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+        if sys.platform == "linux":  # others have no such limit, or refuse to set it
+            most = resource.getrlimit(resource.RLIMIT_AS)[1]
+            wanted = memory + OWN_MEMORY
+            limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, most))
         self._file = orc.ORCFile(pa.PythonFile(AskedFile(self._parent, size), mode="r"))
         facts = {name: getattr(self._file, name) for name in FACTS}
         keys = [key.decode(errors="replace") for key in self._file.metadata or {}]

@@ -48,7 +48,7 @@ def gathered(rules: Sequence[Placed], unlisted: Unlisted) -> tuple[Placed, ...]:
     found: list[Placed | _Document] = []
     documents: dict[tuple[FieldPath, str], _Document] = {}
     for place, rule in rules:
-        plain = [path for path in rule.fields if path.inner is None]
+        plain = tuple(path for path in rule.fields if path.inner is None)
         if plain:
             found.append((place, rule if len(plain) == len(rule.fields) else replace(rule, fields=plain)))
         for path in rule.fields:
@@ -89,7 +89,8 @@ def _one_rule(document: _Document, unlisted: Unlisted) -> Placed:
 
 def _inside(path: FieldPath, rule: Rule) -> Inside:
     """Say in the words of the mask what a rule says; refuse what that mask would refuse, by the whole path."""
-    assert path.inner is not None and not isinstance(rule.mask, Drop)  # the check of rulesets refuses drop
+    assert path.inner is not None
+    assert not isinstance(rule.mask, Drop), "the check of rulesets refuses it"
     if isinstance(rule.mask, Keep):
         made = Inside(path.inner.path, keep=rule.mask.because)
     else:

@@ -11,6 +11,7 @@ from dmengine.decisions import Decision, rule_places
 from dmengine.drift import Drift, Kind, Planner, Refused
 from dmengine.errors import DmengineError, PlanError, at
 from dmengine.folderrules import folder_label, told_finding
+from dmengine.gathering import inside_of, places_of
 from dmengine.maskfindings import mask_findings, too_large
 from dmengine.partplans import FieldStep, PartPlan, out_of, reading_mark, reads_of, unlisted_error
 from dmengine.paths import FieldPath
@@ -107,7 +108,8 @@ def make_plan(
             continue
         planned.add(kind)
         for decision, given, line in decisions:
-            lines.setdefault((line.dataset, line.field), line)
+            for one in (line, *_lines_inside(decision, line)):
+                lines.setdefault((one.dataset, one.field), one)
             findings += mask_findings(decision, given)
         if plan.works_on_columns and (finding := too_large(info)):
             findings.append(finding)
@@ -162,6 +164,21 @@ def _line(plan: PartPlan, decision: Decision, type_in: str, step: FieldStep | No
     )  # fmt: skip
 
 
+def _lines_inside(decision: Decision, line: PlannedField) -> Iterable[PlannedField]:
+    """Say what happens to the fields inside of documents."""
+    masker = decision.masker
+    for one in inside_of(masker) if masker is not None else ():
+        told = replace(line, field=f"{line.field}|{line.mask}|{one.field}", type_in=line.mask, type_out=line.mask)
+        if one.mask is None:
+            yield PlannedField(line.dataset, told.field, line.mask, line.mask, "keep", because=one.keep or "")
+            continue
+        domain = one.domain or ""
+        yield replace(
+            told, mask=one.mask.name, domain=domain if is_keyed(one.mask) else "", consistent=one.mask.consistent,
+            uniqueness=one.mask.uniqueness, reversible=one.mask.reversible, because="",
+        )  # fmt: skip
+
+
 def _group(ruleset: Ruleset, dataset: str) -> str:
     found = next((d.match for d in ruleset.datasets if d.matches(dataset)), "")
     return found or "*"
@@ -188,7 +205,8 @@ def _whole_findings(
 
 def unmatched_findings(ruleset: Ruleset, matched: Iterable[str]) -> Iterable[Finding]:
     """Name the rules that matched nothing in the whole run."""
-    seen = set(matched)
+    marks = set(matched)
+    seen = marks | {place for mark in marks if " reads " not in mark for place in places_of(mark)}
     places = rule_places(ruleset)
     for rule in [*ruleset.rules, *(rule for dataset in ruleset.datasets for rule in dataset.rules)]:
         place, names = places[id(rule)], ", ".join(map(str, rule.fields))

@@ -15,7 +15,6 @@ from dmengine.errors import InputError
 from dmengine.jsontext.check import Bounds
 from dmengine.jsontext.edit import Change, splice
 from dmengine.jsontext.records import JsonRecords
-from dmengine.paths import ROOT
 from dmengine_maskers.spans import cut, spans
 
 Flags = npt.NDArray[np.bool_]

@@ -18,6 +18,8 @@ QUICK: Final[dict[str, list[str]]] = {
     "maskers": ["--quick"],
     "csv": ["--rows", "5000", "--rounds", "1"],
     "jsonl": ["--rows", "5000", "--rounds", "1"],
+    "containers": ["--rows", "2000", "--rounds", "1"],
+    "documents": ["--rows", "2000", "--rounds", "1"],
     "end_to_end": ["--quick"],
     "memory": ["--quick"],
     "s3": ["--quick"],

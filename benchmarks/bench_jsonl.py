@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import gzip
+import hmac
 import importlib
 import io
 import json
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 import pyarrow as pa
+from isal import igzip
 
+import dmengine as dm
 from benchmarks.machine import facts
+from dmengine.connectors import LocalFiles
+from dmengine.maskers import Hash
 from dmengine.paths import FieldPath
 from dmengine.spi import Records
+from dmengine_connectors.formats.codecs import GZIP_LEVEL, compressed, decompressed
 from dmengine_connectors.formats.jsonl import JsonLines
 
 ROWS: Final = 40_000
@@ -71,9 +82,14 @@ def copy(content: bytes) -> None:
 
 def rewrite(content: bytes, names: tuple[str, ...]) -> None:
     """Check the names in every record, and put values that are at hand in the places of some fields."""
+    rewrite_file(io.BytesIO(content), io.BytesIO(), names)
+
+
+def rewrite_file(source: BinaryIO, target: BinaryIO, names: tuple[str, ...]) -> None:
+    """Do so from file to file."""
     paths = [FieldPath.parse(name) for name in names]
     pool = pa.array(["Zoe Example", "Max Example", "Ute Example", "Kim Example"])
-    stream = JsonLines().read(io.BytesIO(content))
+    stream = JsonLines().read(source)
 
     def changed() -> Iterator[Records]:
         for records in stream.batches:
@@ -84,7 +100,7 @@ def rewrite(content: bytes, names: tuple[str, ...]) -> None:
                 records = records.replace(path, [one.with_values(new) for one, new in zip(found, picks, strict=True)])
             yield records
 
-    JsonLines().write(replace(stream, batches=changed()), io.BytesIO())
+    JsonLines().write(replace(stream, batches=changed()), target)
 
 
 def by_loop(content: bytes, loads: Callable[[bytes], Any], dumps: Dumps, *, nested: bool) -> None:
@@ -130,6 +146,71 @@ def contenders(content: bytes, masked: tuple[str, ...], *, nested: bool) -> dict
     return work
 
 
+def run_on_files(content: bytes) -> None:
+    """Mask a gzip file into another by a whole run: plan, journal, three masks that are keyed, checksum and publish."""
+    rules = dm.Ruleset(
+        [dm.Rule(name, Hash()) for name in MASKED], unlisted=dm.keep(because="a benchmark of the format")
+    )
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder, "in"), Path(folder, "out")
+        source.mkdir()
+        (source / "data.jsonl.gz").write_bytes(content)
+        dm.run(LocalFiles(source), LocalFiles(target), rules, dm.Key.generate(), workers=1)
+
+
+def through(content: bytes, work: Callable[[BinaryIO, BinaryIO], None]) -> None:
+    """Do work on the plain bytes of a gzip file, and write another, both by ISA-L."""
+    with compressed(io.BytesIO(), "gzip") as target, decompressed(io.BytesIO(content), "gzip") as source:
+        work(source, target)
+
+
+def loop_on_files(
+    content: bytes, loads: Callable[[bytes], Any], dumps: Dumps, *, isal: bool, mask: Callable[[str], str]
+) -> None:
+    """Mask a gzip file record by record, by ISA-L or as Python's gzip module does it at zlib's own level."""
+
+    def lines(source: BinaryIO, target: BinaryIO) -> None:
+        known = set(flat_record(0))
+        for line in source:
+            record = loads(line)
+            assert record.keys() <= known
+            for name in MASKED:
+                record[name] = mask(record[name])
+            target.write(dumps(record) + b"\n")
+
+    if isal:
+        through(content, lines)
+        return
+    with gzip.open(io.BytesIO(content)) as source, gzip.open(io.BytesIO(), "wb", compresslevel=6) as target:
+        lines(cast(BinaryIO, source), cast(BinaryIO, target))
+
+
+def rewrite_through(content: bytes) -> None:
+    """Put values that are at hand in the places of three fields, from gzip to gzip."""
+    through(content, lambda source, target: rewrite_file(source, target, MASKED))
+
+
+def on_gzip(content: bytes) -> dict[str, Callable[[], None]]:
+    """Name the work from gzip to gzip."""
+
+    def fixed(value: str) -> str:
+        return "Zoe Example"
+
+    def keyed(value: str) -> str:
+        return hmac.digest(bytes(range(32)), value.encode(), "sha256").hex()
+
+    work: dict[str, Callable[[], None]] = {
+        "copy: decompress, compress": lambda: through(content, shutil.copyfileobj),
+        "dmengine, 3 fields replaced": lambda: rewrite_through(content),
+        "dmengine, a whole run with 3 keyed masks": lambda: run_on_files(content),
+    }
+    name, (loads, dumps) = list(peers().items())[-1]
+    for isal, by in ((True, "ISA-L"), (False, "gzip")):
+        for mask, what in ((fixed, "fixed"), (keyed, "HMAC")):
+            work[f"{name} by {by}, {what}"] = partial(loop_on_files, content, loads, dumps, isal=isal, mask=mask)
+    return work
+
+
 def measure(rows: int, rounds: int) -> list[Measured]:
     """Time all contenders in turns, on all files."""
     results = []
@@ -139,16 +220,25 @@ def measure(rows: int, rounds: int) -> list[Measured]:
         ("nested", nested_record, NESTED, (",", ":")),
     ):
         content = b"".join(json.dumps(make(i), separators=gaps).encode() + b"\n" for i in range(rows))
-        times: dict[str, list[float]] = {}
-        for _ in range(rounds):
-            for work, act in contenders(content, masked, nested=name == "nested").items():
-                start = time.process_time()
-                act()
-                times.setdefault(work, []).append(time.process_time() - start)
-        for work, taken in times.items():
-            least, middle, mb = min(taken), statistics.median(taken), len(content) / 1e6
-            results.append(Measured(work, name, rows, round(mb, 1), least, middle, round(mb / least)))
+        mb = len(content) / 1e6
+        results += timed(name, rows, mb, rounds, contenders(content, masked, nested=name == "nested"))
+        if name == "12 attributes":
+            results += timed("12, gzip to gzip", rows, mb, rounds, on_gzip(igzip.compress(content, GZIP_LEVEL)))
     return results
+
+
+def timed(name: str, rows: int, mb: float, rounds: int, contenders: dict[str, Callable[[], None]]) -> list[Measured]:
+    """Time contenders in turns."""
+    times: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for work, act in contenders.items():
+            start = time.process_time()
+            act()
+            times.setdefault(work, []).append(time.process_time() - start)
+    return [
+        Measured(work, name, rows, round(mb, 1), min(taken), statistics.median(taken), round(mb / min(taken)))
+        for work, taken in times.items()
+    ]
 
 
 def main() -> None:
@@ -158,9 +248,9 @@ def main() -> None:
     options.add_argument("--json", metavar="FILE", help="write the results there too")
     given = options.parse_args()
     results = measure(given.rows, given.rounds)
-    print(f"{'file':<16}{'work':<44}{'MB/s':>8}{'s min':>9}{'s median':>10}")
+    print(f"{'file':<18}{'work':<44}{'MB/s':>8}{'s min':>9}{'s median':>10}")
     for r in results:
-        print(f"{r.file:<16}{r.work:<44}{r.mb_per_s:>8}{r.seconds_min:>9.3f}{r.seconds_median:>10.3f}")
+        print(f"{r.file:<18}{r.work:<44}{r.mb_per_s:>8}{r.seconds_min:>9.3f}{r.seconds_median:>10.3f}")
     if given.json:
         told: dict[str, Any] = {"machine": facts(), "results": [asdict(r) for r in results]}
         with open(given.json, "w", encoding="utf-8") as file:

@@ -13,6 +13,7 @@ from dmengine.arrow import flat
 from dmengine.canonical import canonical
 from dmengine.conditions import Aligned
 from dmengine.decisions import candidates
+from dmengine.foldernames import INTEGER, folders
 from dmengine.paths import FieldPath
 from dmengine.spi import Positions, Records, Selection
 
@@ -25,11 +26,12 @@ def beside(records: Records, path: FieldPath, here: Selection, name: str) -> lis
     count = len(here.values)
     open_slots = np.ones(count, np.bool_)
     found: list[Aligned] = []
+    own = FieldPath.parse(name).lists  # of elements named by their index: one for each slot
     for candidate in candidates(path, name):
         selections = [s for s in records.select(candidate) if not pa.types.is_nested(s.values.type)]
         present_here = np.zeros(count, np.bool_)
         for selection in selections:
-            index = _index(here, selection, candidate.lists, records.num_rows)
+            index = _index(here, selection, candidate.lists - own, records.num_rows)
             present = (index >= 0) & open_slots
             if present.any():
                 values = flat(selection.values).take(pa.array(index, mask=~present))
@@ -39,6 +41,22 @@ def beside(records: Records, path: FieldPath, here: Selection, name: str) -> lis
         if not open_slots.any():
             break
     return found
+
+
+def named_by(dataset: str, name: str, count: int) -> list[Aligned]:
+    """Return the value that a folder of the dataset is named by, for each slot: as text, and as an integer where it is.
+
+    >>> [column.values.to_pylist() for column in named_by("year=2024/a.csv", "year", 2)]
+    [['2024', '2024'], [2024, 2024]]
+    """
+    value = next((folder for folder in folders(dataset) if FieldPath.parse(name) == FieldPath.of(folder.field)), None)
+    if value is None:
+        return []
+    present = np.ones(count, np.bool_)
+    typed = [pa.scalar(value.value, pa.string())]
+    if value.value is not None and INTEGER.fullmatch(value.value):
+        typed.append(pa.scalar(int(value.value), pa.int64()))
+    return [Aligned(pa.repeat(one, count), present) for one in typed]
 
 
 def one_column(kinds: Sequence[Aligned], count: int) -> pa.Array:

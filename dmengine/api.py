@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from dmengine import checking, frames, planview, previewing, recovery, registry, running
+from dmengine import checking, frames, naming, planview, previewing, recovery, registry, running
 from dmengine.columns import masked_columns
 from dmengine.counts import Counts
 from dmengine.decisions import Rulebook
@@ -21,8 +21,9 @@ from dmengine.eventlog import EventLog, followed
 from dmengine.executors import ExecutorChoice
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key, hold
+from dmengine.partplans import plan_part
 from dmengine.paths import FieldPath
-from dmengine.planning import Plan, make_plan, plan_part
+from dmengine.planning import Plan, make_plan
 from dmengine.records import TableRecords
 from dmengine.report import Report
 from dmengine.rules import Ruleset
@@ -123,7 +124,9 @@ def check(source: Source, target: Sink | None = None, *, probe: bool = True, str
 
 def preview(source: Source, ruleset: Rules, key: Key, *, rows: int = 10, datasets: int = 5) -> previewing.Preview:
     """Show a few masked records beside the shape of their originals. Reads a sample, writes nothing."""
-    return previewing.preview_of(source, source.describe(), as_ruleset(ruleset), _checked(key), rows, datasets)
+    rules = as_ruleset(ruleset)
+    described = naming.described(source, rules, _checked(key))
+    return previewing.preview_of(source, described, rules, key, rows, datasets)
 
 
 def resume(
@@ -340,19 +343,20 @@ def _pick(store: Store, run_id: str | None, never_begun: Sequence[str] = ()) -> 
 def _planned(
     source: Source, target: Sink, rules: Ruleset, key: Key, *, scan: bool, full: bool = False, strict: bool = False
 ) -> tuple[Described, Plan]:
-    described = shielded(source.describe)
+    described = naming.described(source, rules, key)
     limits = target.limits(described)
     documents: dict[str, list[FieldPath]] = {}
     problems: list[Finding] = list(checking.dangers(source, target, strict=strict))
     for info in described.datasets if scan else ():
         if info.schema is None:
             try:
-                documents[info.name] = shielded(partial(_fields_of, source, info.name, rules, full=full))
+                with naming.told({info.name: info.shown}):
+                    documents[info.name] = shielded(partial(_fields_of, source, info.name, rules, full=full))
             except DmengineError as error:
-                problems.append(Finding("error", error.message, info.name, error.hint))
+                problems.append(Finding("error", error.message, info.shown, error.hint))
     described = Described(
         described.kind, described.location, described.datasets, described.fingerprint, described.outcomes,
-        (*described.findings, *problems),
+        (*described.findings, *problems, *naming.in_place_finding(described, target.location)),
     )  # fmt: skip
     return described, make_plan(described, target.location, limits, rules, key.fingerprint, documents)
 

@@ -16,6 +16,7 @@ from dmengine.contexts import Context
 from dmengine.counts import FieldCounts
 from dmengine.decisions import Decision, Planned, redact
 from dmengine.errors import DmengineError, MaskError
+from dmengine.gathering import inside_of
 from dmengine.keyring import Key
 from dmengine.normalizing import normalize
 from dmengine.spi import Limits, Masker, Positions
@@ -148,10 +149,11 @@ def _check_fit(call: Call, result: pa.Array) -> None:
         raise MaskError(f"{call.masker.name} returned nulls for a field that cannot be null", hint="use another mask")
     limit = call.limits.max_bytes
     if limit is not None and is_text(result.type) and len(result):
-        longest = pc.max(pc.binary_length(result)).as_py()
+        unit = call.limits.counts
+        longest = pc.max(pc.binary_length(result) if unit == "bytes" else pc.utf8_length(result)).as_py()
         if longest is not None and longest > limit:
             raise MaskError(
-                f"{call.masker.name} returned a text of {longest} bytes where the target holds {limit}",
+                f"{call.masker.name} returned a text of {longest} {unit} where the target holds {limit}",
                 hint="choose a mask, or parameters, whose output fits",
             )
 
@@ -171,11 +173,23 @@ def _mismatched(
         name = decision.masker.name if decision.masker else ""
         raise MaskError(
             f"{name} cannot take {count} of the values",
-            hint="set on_mismatch: redact (or null) for this rule, or choose a mask that takes them",
+            hint=_how_to_take(decision, "choose a mask that takes them"),
         )
     if policy == "null":
         return scatter(result.filter(pa.array(~bad)), ~bad)
     return choose(bad, hide(result.type, len(result), out.nullable, limits), result)
+
+
+def _how_to_take(decision: Decision, other: str) -> str:
+    masker = decision.masker
+    inside = inside_of(masker) if masker is not None else ()
+    if masker is None or not inside:
+        return f"set on_mismatch: redact (or null) for this rule, or {other}"
+    paths = ", ".join(f"{decision.path}|{masker.name}|{one.field}" for one in inside)
+    return (
+        f"each value must be a document whose fields all have rules, and fit them (there are: {paths}); a rule for "
+        f"{decision.path} as a whole, with the mask {masker.name} and on_mismatch, says what happens to others"
+    )
 
 
 def hide(kind: pa.DataType, count: int, nullable: bool, limits: Limits) -> pa.Array:
@@ -195,7 +209,7 @@ def refuse(call: Call, values: pa.Array, counts: FieldCounts) -> pa.Array:
     if policy == "fail" and present:
         raise MaskError(
             call.planned.why or f"{call.masker.name} cannot take {present} of the values",
-            hint="set on_mismatch: redact (or null) for this rule, or name what is inside a container",
+            hint=_how_to_take(call.decision, "name what is inside a container"),
         )
     if policy == "redact" and not pa.types.is_nested(values.type):
         valid = booleans(values.is_valid())

@@ -13,12 +13,13 @@ from dmengine.arrow import is_text, plain_type
 from dmengine.casting import read_type
 from dmengine.conditions import fields as condition_fields
 from dmengine.errors import DmengineError, PlanError, at
-from dmengine.paths import FieldPath
+from dmengine.gathering import gathered
+from dmengine.paths import FieldPath, Step
 from dmengine.rules import Drop, Keep, Rule, Ruleset, default_domain
 from dmengine.spi import Limits, Masker, Records, domains_used, is_keyed
 
 Action = Masker | Keep | Drop
-_NO_RULE = "unlisted"
+UNLISTED = "unlisted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,17 @@ class Rulebook:
     @staticmethod
     def of(ruleset: Ruleset, dataset: str) -> Rulebook:
         """Collect the rules of one dataset: its own first, then the general ones."""
+        return Rulebook.holding(dataset, ruleset.for_dataset(dataset), ruleset)
+
+    @staticmethod
+    def holding(dataset: str, rules: Iterable[Rule], ruleset: Ruleset) -> Rulebook:
+        """Make the book of some rules of a ruleset; those for the inside of one document become the mask of its field.
+
+        Raises:
+            PlanError: a rule says what cannot be done inside of a document.
+        """
         places = rule_places(ruleset)
-        return Rulebook(dataset, tuple((places[id(rule)], rule) for rule in ruleset.for_dataset(dataset)), ruleset)
+        return Rulebook(dataset, gathered([(places[id(rule)], rule) for rule in rules], ruleset.unlisted), ruleset)
 
     @property
     def opened(self) -> tuple[FieldPath, ...]:
@@ -85,6 +95,19 @@ class Rulebook:
         if path not in self._seen:
             self._seen[path] = self._decide(path)
         return self._seen[path]
+
+    def decide_folder(self, field: str) -> Decision | None:
+        """Return what happens to a field by whose values folders are named; as Hive and Glue do, whatever its case."""
+        exact = self.decide(FieldPath.of(field))
+        if exact is not None and exact.rule_id != UNLISTED:
+            return exact
+        wanted = Step("name", field.casefold())
+        for number, rule in self.rules:
+            for path in rule.fields:
+                step = path.steps[0]
+                if len(path.steps) == 1 and Step("name", step.name.casefold(), step.glob).covers(wanted):
+                    return self._decision(FieldPath.of(field), number, rule)
+        return exact
 
     def undecided(self, records: Records, paths: Iterable[FieldPath]) -> list[FieldPath]:
         """List the paths of documents that no rule names; a null where rules name what is inside hides nothing."""
@@ -122,7 +145,7 @@ class Rulebook:
         else:
             action = unlisted
         rule = Rule(path, action)
-        return Decision(path, rule, action, default_domain(action, path) if action is not unlisted else "", _NO_RULE)
+        return Decision(path, rule, action, default_domain(action, path) if action is not unlisted else "", UNLISTED)
 
     def planned(self, decision: Decision, values: pa.Field, limits: Limits, mask: Masker | None = None) -> Planned:
         """Ask a decision's mask (or its `otherwise` mask) whether it takes values of this field's type."""
@@ -155,7 +178,8 @@ def covers_subtree(rule: Rule) -> bool:
 
 def works_on_columns(rule: Rule) -> bool:
     """Say whether a mask of a rule needs the values of a whole part at once."""
-    return any(isinstance(action, Masker) and action.scope == "column" for action in (rule.mask, rule.otherwise))
+    masks = [one for one in (rule.mask, rule.otherwise) if one is not None and not isinstance(one, (Keep, Drop))]
+    return any(mask.scope == "column" for mask in masks)
 
 
 def check_domains(rules: Iterable[Rule]) -> None:
@@ -196,10 +220,10 @@ def candidates(path: FieldPath, name: str) -> tuple[FieldPath, ...]:
     """
     with at(field=str(path)):
         beside = FieldPath.parse(name)
-        if beside.lists:
+        if any(step.kind in ("each", "values") for step in beside.steps):
             raise PlanError(
                 f"{name} lies in a list of its own, so no single value of it stands beside {path}",
-                hint="name a field of the same element or of a parent",
+                hint="name a field of the same element or of a parent, or one element by its index: items[0].sku",
             )
         records = (path.steps[:k] for k in reversed(range(len(path.steps))) if path.steps[k].kind == "name")
         return tuple(FieldPath((*record, *beside.steps)) for record in records)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dmengine.aligning import beside, one_column
+from dmengine.aligning import beside, named_by, one_column
 from dmengine.applying import Call, apply, refuse
 from dmengine.arrow import flat, plain_type
 from dmengine.conditions import Aligned, evaluate
@@ -19,7 +19,7 @@ from dmengine.counts import Counts, FieldCounts
 from dmengine.decisions import Action, Decision, works_on_columns
 from dmengine.errors import MaskError, at
 from dmengine.keyring import Key
-from dmengine.planning import PartPlan, reading_mark, unlisted_error
+from dmengine.partplans import PartPlan, reading_mark, unlisted_error
 from dmengine.rules import Drop, Keep
 from dmengine.spi import Limits, Masker, Positions, Records, Selection, is_keyed
 
@@ -70,11 +70,21 @@ class Engine:
         """
         records = batch.records
         counts = Counts(rows=records.num_rows)
+        self._refuse_missing(records)
         for decision in self.decisions(records):
             counts.matched.add(decision.rule_id)
             with at(part=self.part, field=str(decision.path)):
                 records = self._one(decision, batch, records, counts)
         return records, counts
+
+    def _refuse_missing(self, records: Records) -> None:
+        """Stop at records that lack a field which a rule wants in each of them."""
+        wanted = [path for _, rule in self.plan.rulebook.rules if rule.on_missing == "fail" for path in rule.fields]
+        for path in wanted:
+            lacking = records.num_rows - sum(len(found.values) for found in records.select(path))
+            if lacking:
+                with at(part=self.part, field=str(path)):
+                    raise MaskError(f"{lacking} records lack it", hint="set on_missing: skip, or mend the source")
 
     def gather(self, batch: Batch) -> Gathered:
         """Collect the original values of a batch that masks of whole columns will see; mask nothing."""
@@ -110,6 +120,8 @@ class Engine:
             return records.drop(path)
         pass_ = _FieldPass(self, decision, action, batch, counts)
         selections = records.select(path)
+        if decision.rule.on_null == "fail" and (nulls := sum(s.values.null_count for s in selections)):
+            raise MaskError(f"{nulls} values are null", hint="set on_null: keep, or mend the source")
         if action.name == "redact" and any(pa.types.is_nested(s.values.type) for s in selections):
             pass_.count_container(selections)
             return records.blank(path)
@@ -159,9 +171,14 @@ class _FieldPass:
         no = self._action(rule.otherwise, _filtered(here, ~chosen), "otherwise")
         return here.with_values(_merged(chosen, yes, no))
 
-    def _beside(self, here: Selection, name: str) -> list[Aligned]:
-        """Find a field beside these values, and note that it is there at all: a misspelt one never is."""
+    def _beside(self, here: Selection, name: str, most: int = 2) -> list[Aligned]:
+        """Find a field beside these values, and note that it is there at all: a misspelt one never is.
+
+        A field that folders are named by has the same value everywhere, in up to `most` types.
+        """
         found = beside(self.batch.records, self.decision.path, here, name)
+        if not found:
+            found = named_by(self.engine.plan.rulebook.dataset, name, len(here.values))[:most]
         if found:
             self.counts.matched.add(reading_mark(self.decision.rule_id, name))
         return found
@@ -203,7 +220,7 @@ class _FieldPass:
             elements = there.elements[-1] if there.elements else None
 
             def reader(name: str) -> pa.Array:
-                return one_column(self._beside(there, name), len(there.values))
+                return one_column(self._beside(there, name, most=1), len(there.values))
 
             return Context(key, domain, place, rows + self.batch.first_row, elements, reader)
 

@@ -1,5 +1,6 @@
 """The maskers that ship with dmengine; `docs/maskers` has a page for each."""
 
+from dmengine.inside import Inside
 from dmengine_maskers.address import Address
 from dmengine_maskers.booleans import RandomBoolean
 from dmengine_maskers.cards import CreditCard
@@ -24,7 +25,6 @@ from dmengine_maskers.geo import GeohashTruncate, GeoJitter
 from dmengine_maskers.hipaa import AgeCap, Zip3
 from dmengine_maskers.iban import Iban
 from dmengine_maskers.imitate import Imitate
-from dmengine_maskers.inside import Inside
 from dmengine_maskers.ip_address import IpAddress
 from dmengine_maskers.json_mask import Json
 from dmengine_maskers.listed import Company, Country, Job, UserAgent

@@ -71,7 +71,7 @@ def explain(
             wanted.setdefault(where, []).append(_WANTED[kind])
         elif kind == "missing":
             problems.append(Problem(where, f"{error['loc'][-1]} is missing"))
-        elif kind == "extra_forbidden":
+        elif kind in ("extra_forbidden", "unexpected_keyword_argument"):  # of models, and of dataclasses
             problems.append(_unknown_key(where, known_keys(model, error["loc"][:-1])))
         elif kind == PROBLEMS:
             problems += [replace(problem, where=(*where, *problem.where)) for problem in error["ctx"]["problems"]]

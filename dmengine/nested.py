@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.arrow import booleans
+from dmengine.arrow import booleans, choose
 from dmengine.errors import InputError
 from dmengine.paths import EACH, VALUES, Step
 from dmengine.spi import Positions
@@ -45,10 +45,11 @@ class Slots:
             return Slots(self.array.field(self.array.type.get_field_index(step.name)), live, self.rows, self.elements)
         ends, child = unpacked(self.array)
         owner = np.repeat(np.arange(len(self.array), dtype=np.int64), np.diff(ends))
+        chosen = _chosen(step, ends, owner)
         rows = owner if self.rows is None else self.rows[owner]
         live = None if live is None else live[owner]
         outer = tuple(level[owner] for level in self.elements)
-        return Slots(_inner(child, step), live, rows, (*outer, _ordinals(rows, live)))
+        return Slots(_inner(child, step), both(live, chosen), rows, (*outer, _ordinals(rows, live)))
 
     def present(self) -> Slots:
         """Leave out the slots that are not live."""
@@ -95,7 +96,9 @@ def member(kind: pa.DataType, step: Step) -> pa.Field | None:
     if pa.types.is_struct(kind):
         index = position(kind, step.name) if step.kind == "name" else None
         return None if index is None else kind.field(index)
-    return next((field for found, field in members(kind) if found == step), None)
+    if is_list(kind):
+        return kind.value_field if step.kind in ("each", "index") else None
+    return kind.item_field if pa.types.is_map(kind) and step.kind == "values" else None
 
 
 def with_member(kind: pa.DataType, step: Step, field: pa.Field | None) -> pa.DataType:
@@ -162,6 +165,10 @@ def rebuilt(slots: Slots, steps: Sequence[Step], change: Change) -> pa.Array:
         children[kind.get_field_index(steps[0].name)] = new
         return pa.Array.from_buffers(kind, len(array), [bitmap(array)], children=children)
     ends, child = unpacked(array)
+    if steps[0].is_partial:  # what other steps mean stays as it is
+        owner = np.repeat(np.arange(len(array), dtype=np.int64), np.diff(ends))
+        chosen = _chosen(steps[0], ends, owner)
+        new = new if chosen is None else choose(chosen, new, child)
     if pa.types.is_map(kind):
         entries = pa.struct([kind.key_field, kind.item_field])
         new = pa.Array.from_buffers(entries, len(child), [None], children=[child.field(0), new])
@@ -222,6 +229,14 @@ def _tiled(array: pa.Array) -> tuple[Positions, pa.Array]:
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     index = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], sizes)
     return ends, array.values.take(pa.array(index))
+
+
+def _chosen(step: Step, ends: Positions, owner: Positions) -> Live:
+    """Say which elements a step means, given the offsets of their lists and the list of each; None: all."""
+    if not step.is_partial:
+        return None
+    index = np.arange(len(owner)) - ends[owner]
+    return index == step.index if step.kind == "index" else ~np.isin(index, step.without)
 
 
 def _inner(child: pa.Array, step: Step) -> pa.Array:

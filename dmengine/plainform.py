@@ -10,12 +10,16 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import pyarrow as pa
 
 from dmengine.errors import RulesetError
 from dmengine.paths import FieldPath
+
+ADDED_LATER: Final = MappingProxyType({"added": "later"})
+"""The metadata of a field that came with a later version, and counts in a fingerprint only if it is used."""
 
 
 def fingerprint_of(value: object) -> str:
@@ -56,8 +60,14 @@ def plain(value: Any) -> Any:
 def _dataclass(value: Any) -> dict[str, Any]:
     name = getattr(value, "name", None)
     title = name if isinstance(name, str) else type(value).__name__
-    shown = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare}
+    told = [f for f in dataclasses.fields(value) if f.compare and not _is_unused(f, value)]
+    shown = {f.name: plain(getattr(value, f.name)) for f in told}
     return {"": title, **shown}
+
+
+def _is_unused(f: dataclasses.Field[Any], value: Any) -> bool:
+    """Say whether a field is as if it were not there: rules of before it came keep their fingerprints."""
+    return f.metadata == ADDED_LATER and getattr(value, f.name) == f.default
 
 
 def _text(value: Any) -> str:

@@ -19,9 +19,10 @@ from dmengine.decisions import Decision, works_on_columns
 from dmengine.engine import Batch, Engine
 from dmengine.errors import PlanError, shielded
 from dmengine.keyring import Key
-from dmengine.planning import plan_part
+from dmengine.naming import told
+from dmengine.partplans import plan_part
 from dmengine.rules import Drop, Keep, Ruleset
-from dmengine.spi import Described, Records, Selection, Source
+from dmengine.spi import DatasetInfo, Described, Records, Selection, Source
 from dmengine.tables import Document, Table
 
 _LONGEST = 40
@@ -81,17 +82,21 @@ def preview_of(source: Source, described: Described, ruleset: Ruleset, key: Key,
     if rows < 1 or datasets < 1:
         raise PlanError("there is nothing to preview", hint="ask for one record of one dataset, or more")
     shown = described.datasets[:datasets]
-    tables = [shielded(partial(_preview, source, info.name, ruleset, key, rows)) for info in shown]
+    tables = []
+    for info in shown:
+        with told({info.name: info.shown}):
+            tables.append(shielded(partial(_preview, source, info, ruleset, key, rows)))
     return Preview(tuple(tables), len(described.datasets) - len(shown))
 
 
-def _preview(source: Source, dataset: str, ruleset: Ruleset, key: Key, rows: int) -> Table:
+def _preview(source: Source, info: DatasetInfo, ruleset: Ruleset, key: Key, rows: int) -> Table:
+    dataset = info.name
     with closing(source.sample(dataset, rows)) as stream:
         plan = plan_part(ruleset, dataset, stream.schema)
         first: Records | None = next(stream.batches, None)
-    engine = Engine(plan, key, dataset)
+    engine = Engine(plan, key, info.shown)
     if first is None:
-        return Table(dataset, ("no records",), [])
+        return Table(info.shown, ("no records",), [])
     if plan.works_on_columns:
         engine = masked_columns(engine, [Batch(first, 0)], Counts())
     masked, _ = engine.mask(Batch(first, 0))
@@ -102,7 +107,7 @@ def _preview(source: Source, dataset: str, ruleset: Ruleset, key: Key, rows: int
         for record in range(count)
         for field in fields
     ]
-    return Table(dataset, ("record", "field", "mask", "shape of the original", "masked"), lines, limit=1000)
+    return Table(info.shown, ("record", "field", "mask", "shape of the original", "masked"), lines, limit=1000)
 
 
 def _field(

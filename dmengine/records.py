@@ -11,8 +11,19 @@ import pyarrow as pa
 
 from dmengine.arrow import scatter
 from dmengine.errors import MaskError, PlanError
-from dmengine.nested import Change, Live, Slots, member, members, position, rebuilt, refuse_duplicates, with_member
-from dmengine.paths import FieldPath, Step
+from dmengine.nested import (
+    Change,
+    Live,
+    Slots,
+    is_list,
+    member,
+    members,
+    position,
+    rebuilt,
+    refuse_duplicates,
+    with_member,
+)
+from dmengine.paths import FieldPath, Step, element_steps
 from dmengine.spi import Selection
 
 
@@ -202,13 +213,23 @@ def schema_with(schema: pa.Schema, changes: Mapping[FieldPath, pa.Field | None])
 
 
 def _presented(found: SchemaField, opened: Sequence[FieldPath]) -> Iterator[SchemaField]:
-    inner = [step for step, _ in members(found.field.type)]
-    if not any(_leads_into(path, found.path, inner) for path in opened):
+    inner = _steps_into(found, opened)
+    if not any(_leads_into(path, found.path, [step for step, _ in inner]) for path in opened):
         yield found
         return
-    for step, field in members(found.field.type):
+    for step, field in inner:
         below = SchemaField(found.path.child(step), field, found.nullable or field.nullable)
         yield from _presented(below, opened)
+
+
+def _steps_into(found: SchemaField, opened: Sequence[FieldPath]) -> list[tuple[Step, pa.Field]]:
+    """Name the steps into a field; of a list, those that the opened paths tell apart."""
+    depth = len(found.path.steps)
+    if not is_list(found.field.type):
+        return members(found.field.type)
+    here = [path for path in opened if len(path.steps) > depth and FieldPath(path.steps[:depth]).covers(found.path)]
+    named = [path.steps[depth].index for path in here if path.steps[depth].kind == "index"]
+    return [(step, found.field.type.value_field) for step in element_steps(named)]
 
 
 def _leads_into(wanted: FieldPath, container: FieldPath, inner: Sequence[Step]) -> bool:
@@ -225,6 +246,13 @@ def _with(field: pa.Field, steps: Sequence[Step], new: pa.Field | None) -> pa.Fi
         return new
     inner = member(field.type, steps[0])
     changed = None if inner is None else _with(inner, steps[1:], new)
+    if steps[0].is_partial and inner is not None and changed is not None:
+        if changed.type != inner.type:
+            raise PlanError(
+                f"some elements of {field.name} would become {changed.type}, but the list holds {inner.type}",
+                hint="mask all elements alike, or choose a mask that keeps the type",
+            )
+        changed = inner
     return field.with_type(with_member(field.type, steps[0], changed))
 
 
@@ -232,6 +260,8 @@ def _droppable(schema: pa.Schema, path: FieldPath) -> Step:
     """Return the last step of a path whose field can be left out."""
     parent = FieldPath(path.steps[:-1])
     around = schema_field(schema, parent)
+    if any(step.is_partial for step in path.steps[:-1]):
+        raise PlanError(f"{path}: no single element can lack a member", hint="make it null, or drop it from all")
     if path.steps[-1].kind != "name":
         raise PlanError(f"{path}: elements cannot be dropped", hint=f"drop {parent} as a whole, or mask the elements")
     if around is not None and around.type.num_fields == 1:

@@ -11,13 +11,16 @@ from typing import Any, cast
 
 from dmengine.counts import Counts
 from dmengine.errors import DmengineError, InputError, RunError
+from dmengine.folderrules import is_folder_label
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key
 from dmengine.logs import event
+from dmengine.naming import described
+from dmengine.paths import FieldPath
 from dmengine.report import FieldReport, Output, Report
-from dmengine.rules import Ruleset
+from dmengine.rules import Drop, Keep, Ruleset
 from dmengine.sealing import Sealing, Settings
-from dmengine.spi import Finding, GoneError, Leftovers, Sink, Source, Store
+from dmengine.spi import Finding, GoneError, Leftovers, Part, Sink, Source, Store
 from dmengine.versions import version
 from dmengine.working import PartDone
 
@@ -107,10 +110,18 @@ def publish(
 def _sealed_again(sealing: Sealing, gone: list[PartDone], of: int) -> dict[str, PartDone]:
     """Mask parts once more, as they were read and to what they were: no reader may tell the difference."""
     try:
-        return sealing.seal([one.part for one in gone], of, {one.sealed.part: one.sealed.checksum for one in gone})
+        return sealing.seal(_parts_of(sealing, gone), of, {one.sealed.part: one.sealed.checksum for one in gone})
     except InputError as error:
         error.hint = _CHANGED
         raise
+
+
+def _parts_of(sealing: Sealing, gone: list[PartDone]) -> list[Part]:
+    """Return the parts of the source; the source is asked for those that have other names at the target."""
+    there = {part.name: part for part in sealing.parts()} if any(one.renamed for one in gone) else {}
+    if lost := [one.sealed.part for one in gone if one.renamed and one.sealed.part not in there]:
+        raise InputError(f"{lost[0]} was made of an object that is no longer there")
+    return [replace(there[one.sealed.part], pin=one.pin) if one.renamed else one.part for one in gone]
 
 
 def _sealing_later(
@@ -123,7 +134,7 @@ def _sealing_later(
             f"parts that were sealed are gone, and cannot be masked again: {', '.join(changed)} changed",
             hint="resume with what the run was begun with",
         )
-    return Sealing(source, sink, ruleset, key, settings, journal, sink.limits(source.describe()).fields)
+    return Sealing(source, sink, ruleset, key, settings, journal, sink.limits(described(source, ruleset, key)).fields)
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -225,10 +236,18 @@ def field_reports(ruleset: Ruleset, done: Iterable[PartDone]) -> tuple[FieldRepo
             match = next((d.match for d in ruleset.datasets if d.matches(part.dataset)), "*")
             groups.setdefault(match, Counts()).add([part.counts])
     return tuple(
-        FieldReport(dataset, path, *counts.actions[path], **asdict(seen))
+        FieldReport(dataset, path, *counts.actions[path], **asdict(seen), missing=_missing(path, counts))
         for dataset, counts in groups.items()
         for path, seen in counts.fields.items()
     )
+
+
+def _missing(path: str, counts: Counts) -> int:
+    """Return how many records lack a field that is masked; of the elements of lists nobody can say."""
+    masked = counts.actions[path][0] not in (Keep.name, Drop.name)
+    if not masked or is_folder_label(path) or FieldPath.parse(path).lists:
+        return 0
+    return counts.rows - counts.fields[path].seen
 
 
 def output_of(done: PartDone) -> Output:

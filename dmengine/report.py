@@ -18,7 +18,10 @@ _NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class FieldReport:
-    """Counts of one field over a whole run; `unchanged` are masked values that equal their original."""
+    """Counts of one field over a whole run.
+
+    `unchanged` are masked values that equal their original, `missing` the records that lack a field which is masked.
+    """
 
     dataset: str
     field: str
@@ -30,6 +33,7 @@ class FieldReport:
     unchanged: int
     mismatched: int
     kept: int
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,8 @@ class Report:
         return f"{self.status}: {len(self.outputs):,} objects, {self.rows:,} records; nothing is left behind"
 
     def _field_table(self) -> Table:
-        columns = ("dataset", "field", "action", "domain", "seen", "null", "masked", "unchanged", "mismatched", "kept")
+        columns = ("dataset", "field", "action", "domain", "seen", "null", "masked", "unchanged", "mismatched", "kept",
+                   "missing")  # fmt: skip
         rows = [tuple(getattr(f, name) for name in columns) for f in self.fields]
         return Table("Fields", columns, rows)
 

@@ -130,6 +130,8 @@ def _rule(rule: RuleModel, where: Where, masks: _Masks) -> Rule:
         when=rule.when.condition() if rule.when is not None else None,
         otherwise=otherwise,
         on_mismatch=rule.on_mismatch,
+        on_missing=rule.on_missing,
+        on_null=rule.on_null,
         optional=rule.optional,
     )
 
@@ -178,6 +180,8 @@ def _write_rule(rule: Rule) -> dict[str, Any]:
         ("as", rule.as_, None),
         ("format", rule.format, None),
         ("on_mismatch", rule.on_mismatch, "fail"),
+        ("on_missing", rule.on_missing, "skip"),
+        ("on_null", rule.on_null, "keep"),
         ("optional", rule.optional, False),
     ):
         if value != default:

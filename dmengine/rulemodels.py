@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -9,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dmengine.conditions import Condition, all_of, any_of, field, not_
 from dmengine.errors import RulesetError
 from dmengine.maskparameter import mask_spec
-from dmengine.paths import FieldPath
-from dmengine.rules import Keep, Normalize, OnMismatch, ReadAs, Unlisted
+from dmengine.paths import FieldPath, rule_path
+from dmengine.rules import Keep, Normalize, OnMismatch, OnMissing, OnNull, ReadAs, Unlisted
 
 MASK: Final = "mask"
 OTHERWISE: Final = "otherwise"
@@ -60,15 +61,19 @@ def _as_list(written: Any) -> Any:
     return [written] if isinstance(written, str) else written
 
 
-def _path(text: str) -> str:
+def _path(text: str, read: Callable[[str], FieldPath] = FieldPath.parse) -> str:
     problem = ""
     try:
-        FieldPath.parse(text)
+        read(text)
     except RulesetError as error:
         problem = f"{error.message}; {error.hint}"
     if problem:
         raise ValueError(problem)
     return text
+
+
+def _rule_path(text: str) -> str:
+    return _path(text, rule_path)
 
 
 def _true(written: Any) -> Any:
@@ -82,6 +87,7 @@ def _null_word(written: Any) -> Any:
 
 
 Path = Annotated[str, AfterValidator(_path)]
+RulePath = Annotated[str, AfterValidator(_rule_path)]
 Value = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Yes = Annotated[Any, BeforeValidator(_true), WithJsonSchema({"const": True})]
 
@@ -174,10 +180,13 @@ class RuleModel(_Model):
     model_config = ConfigDict(title="rule", json_schema_extra=_rule_schema)
 
     field: Annotated[
-        list[Path],
+        list[RulePath],
         BeforeValidator(_as_list),
         WithJsonSchema({"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-    ] = Field(min_length=1, description="a path, or several: a.b, items[*].email, attrs{*}; names may have * and ?")
+    ] = Field(
+        min_length=1,
+        description="a path, or several: a.b, items[*].email, attrs{*}, payload|json|a.b; names may have * and ?",
+    )
     mask: Annotated[dict[str, Any] | None, BeforeValidator(_mask), WithJsonSchema({})] = Field(
         None, description="the mask's name, or {type: name, ...} with its parameters"
     )
@@ -200,6 +209,8 @@ class RuleModel(_Model):
     on_mismatch: Annotated[
         OnMismatch, BeforeValidator(_null_word), WithJsonSchema({"enum": ["fail", "redact", "null", None]})
     ] = Field("fail", description="what to do with a value that the mask cannot take")
+    on_missing: OnMissing = Field("skip", description="what to do with a record that lacks the field")
+    on_null: OnNull = Field("keep", description="what to do with a null")
     optional: bool = Field(False, description="whether data without the field is fine")
 
     @model_validator(mode="after")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 from dmengine.conditions import Condition
 from dmengine.errors import PlanError
 from dmengine.globs import glob_matches
-from dmengine.paths import FieldPath
-from dmengine.plainform import fingerprint_of
+from dmengine.paths import FieldPath, rule_path
+from dmengine.plainform import ADDED_LATER, fingerprint_of
 from dmengine.spi import Masker
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Normalize = Literal["trim", "casefold", "nfc"]
 ReadAs = Literal["integer", "number", "date", "timestamp", "boolean"]
 OnMismatch = Literal["fail", "redact", "null"]
+OnMissing = Literal["skip", "fail"]
+OnNull = Literal["keep", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Rule:
     ['email', 'contacts[*].email']
 
     Args:
-        fields: One path or several; names may be shell patterns. All of them share one domain.
+        fields: One path or several; names may be shell patterns. All of them share one domain. A path may go on inside
+            of a text that is a document: `payload|json|user.name`, `doc|xml|//person/@id`.
         mask: What to do where the condition holds, or always.
         domain: Values of one domain get equal masks, in whatever field, file or store they are.
         normalize: How to fold values before they are masked, where sources write one value in several ways.
@@ -60,6 +63,8 @@ class Rule:
         when: The mask holds for records of which this is true; `otherwise` says what happens to the others.
         otherwise: A mask or `keep(because=...)`.
         on_mismatch: What to do with a value that the mask cannot take.
+        on_missing: What to do with a record that lacks the field; such records are counted.
+        on_null: What to do with a null; nulls are counted.
         optional: Whether data without the field is fine.
     """
 
@@ -73,6 +78,8 @@ class Rule:
     otherwise: Masker | Action | None
     on_mismatch: OnMismatch
     optional: bool
+    on_missing: OnMissing = field(default="skip", metadata=ADDED_LATER)
+    on_null: OnNull = field(default="keep", metadata=ADDED_LATER)
 
     def __init__(
         self,
@@ -87,6 +94,8 @@ class Rule:
         otherwise: Masker | Action | None = None,
         on_mismatch: OnMismatch = "fail",
         optional: bool = False,
+        on_missing: OnMissing = "skip",
+        on_null: OnNull = "keep",
     ) -> None:
         put = object.__setattr__
         put(self, "fields", _paths(fields))
@@ -99,11 +108,13 @@ class Rule:
         put(self, "otherwise", otherwise)
         put(self, "on_mismatch", on_mismatch)
         put(self, "optional", optional)
+        put(self, "on_missing", on_missing)
+        put(self, "on_null", on_null)
 
 
 def _paths(fields: Fields) -> tuple[FieldPath, ...]:
     several = (fields,) if isinstance(fields, (str, FieldPath)) else fields
-    return tuple(FieldPath.parse(one) if isinstance(one, str) else one for one in several)
+    return tuple(rule_path(one) if isinstance(one, str) else one for one in several)
 
 
 def _all_paths(several: Sequence[Fields]) -> tuple[FieldPath, ...]:

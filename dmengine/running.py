@@ -88,13 +88,13 @@ class Run:
 
     def _seal_all(self) -> list[PartDone]:
         self.sink.start(self.journal, self.described)
-        parts = list(self.source.prepare(self.journal))
+        parts = self._sealing().parts()
         if self.described.location == self.sink.location:
             parts = [part for part in parts if part.action != "copy"]  # in place they lie where they belong
-        notes = self.journal.newest("sealed", [part.id for part in parts])
+        notes = self.journal.newest("sealed", [part.name for part in parts])
         done = {part: PartDone.from_json(note) for part, note in notes.items()}
-        done |= self._sealing().seal([part for part in parts if part.id not in done], len(parts))
-        return [done[part.id] for part in parts]
+        done |= self._sealing().seal([part for part in parts if part.name not in done], len(parts))
+        return [done[part.name] for part in parts]
 
     def _sealing(self) -> Sealing:
         return Sealing(

@@ -9,10 +9,12 @@ from functools import partial
 from threading import Event
 from typing import Literal
 
+from dmengine.errors import shielded
 from dmengine.executors import ExecutorChoice, default_workers, part_executor, run_parts
 from dmengine.journal import Journal
 from dmengine.keyring import Key, KeyReference
 from dmengine.logs import event
+from dmengine.naming import parts_as, told
 from dmengine.progress import progress_bar
 from dmengine.rules import Ruleset
 from dmengine.spi import Limits, Part, Sink, Source, Store
@@ -54,6 +56,12 @@ class Sealing:
     settings: Settings
     journal: Journal
     limits: Mapping[str, Limits]
+
+    def parts(self) -> list[Part]:
+        """List the parts of the source, with the names that they get at the target."""
+        with told({}):
+            found = shielded(lambda: list(self.source.prepare(self.journal)))
+        return parts_as(found, self.ruleset, self.key)
 
     def seal(self, parts: Sequence[Part], of: int, must_be: Mapping[str, str] | None = None) -> dict[str, PartDone]:
         """Mask and seal parts, and return what was done by the id of each.
@@ -97,7 +105,7 @@ class Sealing:
         return [
             Task(
                 self.source, self.sink, self.ruleset, reference, self.journal, part, self.limits, threads,
-                must_be.get(part.id, ""),
+                must_be.get(part.name, ""),
             )
             for part in parts
         ]  # fmt: skip

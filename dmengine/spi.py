@@ -195,6 +195,7 @@ class RecordStream:
         form: Format, codec, dialect, metadata as read: what the writer needs to write the same form again.
         findings: What of the form a person should know: what is not carried over, or not exactly.
         format: The format that read them, where files are; the sink writes with it.
+        codec: How the file was compressed as a whole, where files are; the sink compresses so.
     """
 
     batches: Iterator[Records]
@@ -202,6 +203,7 @@ class RecordStream:
     form: Any = None
     findings: tuple[Finding, ...] = ()
     format: Format | None = None
+    codec: str = ""
 
     def close(self) -> None:
         """Let go of what the records are read from, whether or not all of them were pulled."""

@@ -77,7 +77,7 @@ def _back(rule: Rule) -> Rule:
         )
     return Rule(
         rule.fields, Unmask(cast(Masker, rule.mask)), domain=rule.domain, as_=rule.as_, format=rule.format,
-        on_mismatch=rule.on_mismatch, optional=rule.optional,
+        on_mismatch=rule.on_mismatch, optional=rule.optional, on_missing=rule.on_missing, on_null=rule.on_null,
     )  # fmt: skip
 
 

@@ -55,11 +55,41 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the target can hold in one field. None: no limit of its own beyond the Arrow type."""
+    """What the target can hold in one field. None: no limit of its own beyond the Arrow type.
+
+    Attributes:
+        max_bytes: How many bytes of UTF-8 a text may take; masks plan for these.
+        precision: How many digits a number may have.
+        scale: How many of them behind the point.
+        counts: What is counted when masked texts are held to `max_bytes`: bytes, or characters where the target
+            writes each as one.
+    """
 
     max_bytes: int | None = None
     precision: int | None = None
     scale: int | None = None
+    counts: Literal["bytes", "characters"] = "bytes"
+
+
+_LIMIT = b"dmengine.max_"
+
+
+def limited(field: pa.Field, limits: Limits) -> pa.Field:
+    """Return a field that says how long texts may be, for formats whose fields have a width.
+
+    >>> limits_of(limited(pa.field("name", pa.string()), Limits(10, counts="characters")))
+    Limits(max_bytes=10, precision=None, scale=None, counts='characters')
+    """
+    return field.with_metadata({**(field.metadata or {}), _LIMIT + limits.counts.encode(): str(limits.max_bytes)})
+
+
+def limits_of(field: pa.Field) -> Limits | None:
+    """Return what `limited` has said; None: nothing."""
+    for counts in ("bytes", "characters"):
+        said = (field.metadata or {}).get(_LIMIT + counts.encode())
+        if said is not None and said.isdigit():
+            return Limits(int(said), counts="bytes" if counts == "bytes" else "characters")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +123,7 @@ class Part:
         size: Bytes, where known.
         pin: What must still be true of it when it is read (ETag, version, mtime and size).
         action: "mask", or "copy" for an object that the user asked to carry over as it is.
+        target: What it is called at the target, where folders of its id are named by values that a rule masks.
     """
 
     id: str
@@ -100,16 +131,36 @@ class Part:
     size: int | None = None
     pin: str = ""
     action: Literal["mask", "copy"] = "mask"
+    target: str = ""
+
+    @property
+    def name(self) -> str:
+        """What sinks, journals, reports and errors call it: its id may hold values, its name does not."""
+        return self.target or self.id
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What a source knows of one dataset without side effects."""
+    """What a source knows of one dataset without side effects.
+
+    Attributes:
+        name: The name that a ruleset's `match` is held against.
+        schema: The Arrow schema, or None where each record says for itself what it holds.
+        size: Bytes, where known.
+        form: The name of its format.
+        target: What it is called at the target, where its own name holds values that a rule masks.
+    """
 
     name: str
     schema: pa.Schema | None
     size: int | None = None
     form: str = ""
+    target: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What plans, reports and errors call it."""
+        return self.target or self.name
 
 
 @dataclass(frozen=True, slots=True)

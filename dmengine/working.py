@@ -6,18 +6,21 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from dmengine.columns import hold
 from dmengine.counts import Counts
+from dmengine.drift import Planner
 from dmengine.engine import Batch, Engine
 from dmengine.errors import MaskError, RunError, at, shielded
 from dmengine.executors import ordered_map, read_ahead
+from dmengine.foldernames import folders
+from dmengine.folderrules import told_finding
 from dmengine.journal import Journal
 from dmengine.keyring import KeyReference
-from dmengine.planning import plan_part
+from dmengine.naming import count_folders, told
 from dmengine.rules import Ruleset
 from dmengine.spi import Finding, Limits, Part, Records, RecordStream, Sealed, Sink, Source
 
@@ -55,10 +58,11 @@ class PartDone:
     seconds: float
     findings: tuple[Finding, ...] = ()
     pin: str = ""
+    renamed: bool = False
 
     @property
     def part(self) -> Part:
-        """The part of the source that it was made of."""
+        """The part of the source that it was made of; of one that was renamed only the source knows the id."""
         action: Literal["mask", "copy"] = "copy" if self.action == "copy" else "mask"
         return Part(self.sealed.part, self.dataset, self.size_in, self.pin, action)
 
@@ -80,12 +84,13 @@ class PartDone:
 def mask_part(task: Task, advance: Callable[[int], None] | None = None) -> PartDone:
     """Mask one part and seal it; the journal's note comes last, so a part without one is done again."""
     started = time.perf_counter()
-    with at(part=task.part.id):
+    names = _names(task.part)
+    with told(names) if names else nullcontext(), at(part=task.part.name):
         done = shielded(lambda: _mask(task, advance or (lambda rows: None), started))
         if not task.must_be:
-            task.journal.note(task.part.id, "sealed", done.to_json())
+            task.journal.note(task.part.name, "sealed", done.to_json())
         elif done.sealed.checksum == task.must_be:
-            task.journal.note_anew(task.part.id, "sealed", done.to_json())
+            task.journal.note_anew(task.part.name, "sealed", done.to_json())
         else:
             raise RunError(
                 "sealed once more, it is not what it was: its checksum is another one",
@@ -107,19 +112,32 @@ def _mask(task: Task, advance: Callable[[int], None], started: float) -> PartDon
             findings = _of(part, (*stream.findings, *sealed.findings))
         if sealed.rows != counts.rows:
             raise MaskError(f"read {counts.rows} records and wrote {sealed.rows}", hint="this is a defect: report it")
+    if sealed.part != part.name:
+        raise RunError("the target does not know parts by their names", hint="this is a defect of its connector")
     sealed = replace(sealed, findings=())  # from here on they are the part's
     seconds = time.perf_counter() - started
-    return PartDone(sealed, part.action, counts, part.dataset, part.size or 0, seconds, findings, part.pin)
+    renamed = part.name != part.id
+    return PartDone(
+        sealed, part.action, counts, part.name if renamed else part.dataset, part.size or 0, seconds, findings,
+        part.pin, renamed,
+    )  # fmt: skip
+
+
+def _names(part: Part) -> dict[str, str]:
+    """Return what a part is to be called, where its own name may hold values."""
+    return {part.id: part.name} if folders(part.id) else {}
 
 
 def _of(part: Part, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(replace(finding, where=part.id) for finding in findings)
+    names = _names(part)
+    return tuple(replace(told_finding(f, names) if names else f, where=part.name) for f in findings)
 
 
 def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[int], None]) -> Sealed:
-    plan = plan_part(task.ruleset, task.part.dataset, stream.schema, task.limits)
+    plan = _planner(task).plan(task.part.dataset, stream.schema)
     counts.matched |= plan.matched
-    engine = Engine(plan, task.key.resolve(), task.part.id)
+    count_folders(plan, task.part, counts)
+    engine = Engine(plan, task.key.resolve(), task.part.name)
     with (
         ThreadPoolExecutor(task.threads, thread_name_prefix="dmengine-mask") as pool,
         closing(read_ahead(_numbered(stream.batches), AHEAD)) as batches,
@@ -133,6 +151,18 @@ def _seal(task: Task, stream: RecordStream, counts: Counts, advance: Callable[[i
                 yield records
 
         return task.sink.write(task.journal, task.part, replace(stream, batches=masked(), schema=plan.schema_out))
+
+
+_planners: list[Planner] = []
+
+
+def _planner(task: Task) -> Planner:
+    """Return what plans the parts of a run in this process: objects of one schema are planned once."""
+    known = next((one for one in _planners if one.ruleset == task.ruleset and one.limits == task.limits), None)
+    if known is None:
+        known = Planner(task.ruleset, task.limits)
+        _planners[:] = [known]
+    return known
 
 
 def _results(

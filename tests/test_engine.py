@@ -28,7 +28,7 @@ from dmengine.maskers import (
     Redact,
     Shuffle,
 )
-from dmengine.planning import plan_part
+from dmengine.partplans import plan_part
 from dmengine.records import TableRecords
 from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
 

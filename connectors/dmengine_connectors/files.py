@@ -6,19 +6,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import InstanceOf
 
 from dmengine.errors import PlanError, StoreError
 from dmengine.spi import Check, Described, Finding, Format, RunInfo, Side, Store, TargetLimits
+from dmengine_connectors.formats.codecs import Codec
 from dmengine_connectors.objectfiles import ObjectFiles, Unmatched, standing, targets
 from dmengine_connectors.session import SessionFactory
 from dmengine_connectors.stores.folder import Folder
 from dmengine_connectors.stores.local import LocalStore
 from dmengine_connectors.stores.objects import HOME
 from dmengine_connectors.stores.s3 import Bucket
-from dmengine_connectors.stores.s3_attributes import Encryption, Wanted
+from dmengine_connectors.stores.s3_attributes import Beside, Encryption, Wanted
 from dmengine_connectors.stores.s3_calls import Calls, split_url
 from dmengine_connectors.stores.s3_journal import S3Store, calls_on
 from dmengine_connectors.stores.s3_versions import OldVersions, check_versions
@@ -41,6 +42,8 @@ class LocalFiles(ObjectFiles):
             refuse the run, `skip` it, or `copy` it as it is. Each is named in the report.
         formats: Glob -> format, where the file's name does not tell or options are wanted:
             `{"**/*.txt": Csv(delimiter="|")}`. A target writes each file with the format it was read with.
+        compression: Glob -> "gzip", "zstd", "bz2", "xz" or "plain", where the file's name does not tell.
+            A target compresses each file as it was read.
 
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -54,6 +57,7 @@ class LocalFiles(ObjectFiles):
     exclude: Sequence[str] = ()
     unmatched: Unmatched = "fail"
     formats: Mapping[str, Format] = field(default_factory=dict)
+    compression: Mapping[str, Codec] = field(default_factory=dict)
 
     @property
     def location(self) -> str:
@@ -141,10 +145,13 @@ class S3Files(ObjectFiles):
         unmatched: What happens to every other object (not included, of no known format, archived):
             refuse the run, `skip` it, or `copy` it as it is. Each is named in the report.
         formats: Glob -> format, where the object's name does not tell or options are wanted.
+        compression: Glob -> "gzip", "zstd", "bz2", "xz" or "plain", where the object's name does not tell.
+            A target compresses each file as it was read.
         expected_owner: The account that must own the bucket; None: that of the session's last role, if there is one.
         requester_pays: Accept to pay for requests.
-        metadata: Whether the objects' own metadata (`x-amz-meta-...`) goes with them.
-        tags: Whether their tags do.
+        metadata: What happens to the objects' own metadata (`x-amz-meta-...`), which is not masked: `keep` and `drop`
+            report its names, `fail` refuses objects that have any.
+        tags: What happens to their tags; the same.
         encryption: How new objects are encrypted; None: as the bucket says, and in place as they were.
         kms_key: The KMS key to encrypt with.
         storage_class: The storage class of new objects; None: that of the originals.
@@ -161,10 +168,11 @@ class S3Files(ObjectFiles):
     exclude: Sequence[str] = ()
     unmatched: Unmatched = "fail"
     formats: Mapping[str, Format] = field(default_factory=dict)
+    compression: Mapping[str, Codec] = field(default_factory=dict)
     expected_owner: str | None = None
     requester_pays: bool = False
-    metadata: Literal["keep", "drop"] = "keep"
-    tags: Literal["keep", "drop"] = "keep"
+    metadata: Beside = "keep"
+    tags: Beside = "keep"
     encryption: Encryption | None = None
     kms_key: str | None = None
     storage_class: str | None = None
@@ -186,9 +194,14 @@ class S3Files(ObjectFiles):
         """The bucket below the prefix."""
         wanted = Wanted(self.encryption, self.kms_key, self.storage_class)
         return Bucket(
-            self._calls, self._prefix, wanted, metadata=self.metadata == "keep", tags=self.tags == "keep",
+            self._calls, self._prefix, wanted, metadata=self.metadata, tags=self.tags,
             delete_old=self.old_versions == "delete",
         )  # fmt: skip
+
+    @property
+    def refuses_beside(self) -> bool:
+        """Whether metadata or tags are refused."""
+        return "fail" in (self.metadata, self.tags)
 
     @property
     def _calls(self) -> Calls:

@@ -31,7 +31,7 @@ from dmengine.spi import (
     Source,
     Store,
 )
-from dmengine_connectors.formats.codecs import codec_of, compressed, decompressed
+from dmengine_connectors.formats.codecs import Codec, codec_of, compressed, decompressed
 from dmengine_connectors.stores.folder import named
 from dmengine_connectors.stores.objects import Access, Carried, ObjectInfo, Objects
 
@@ -47,6 +47,7 @@ class ObjectFiles(ABC):
     exclude: Sequence[str]
     unmatched: Unmatched
     formats: Mapping[str, Format]
+    compression: Mapping[str, Codec]
 
     @property
     @abstractmethod
@@ -62,6 +63,11 @@ class ObjectFiles(ABC):
     @abstractmethod
     def single(self) -> str:
         """The name of the only object that is meant, where the location is one object."""
+
+    @property
+    def refuses_beside(self) -> bool:
+        """Whether an object may be refused for what it has beside its bytes."""
+        return False
 
     @abstractmethod
     def journal(self) -> Store:
@@ -123,11 +129,18 @@ class ObjectFiles(ABC):
         for pattern, chosen in self.formats.items():
             if glob_matches(pattern, name):
                 return chosen
-        codec, bare = codec_of(name)
+        codec, bare = self._codec(name)
         for found in _formats():
             if bare.lower().endswith(found.suffixes) and (found.codecs or codec == "plain"):
                 return found.for_name(bare)
         return None
+
+    def _codec(self, name: str) -> tuple[Codec, str]:
+        """Return how a file is compressed, and its name without the ending that says so."""
+        for pattern, chosen in self.compression.items():
+            if glob_matches(pattern, name):
+                return chosen, codec_of(name)[1]
+        return codec_of(name)
 
     def _known(self, name: str) -> Format:
         found = self._format(name)
@@ -153,7 +166,9 @@ class ObjectFiles(ABC):
         chosen = self._known(info.name)
         with ExitStack() as stack, at(part=info.name), named("read", info.name):
             file = stack.enter_context(self.objects.open(info.name, info.pin, "glance"))
-            schema = chosen.schema(_plain(stack, file, info.name, chosen))
+            if self.refuses_beside:
+                self.objects.carried(file, info.name)
+            schema = chosen.schema(self._plain(stack, file, info.name, chosen))
         return DatasetInfo(info.name, schema, info.size, chosen.name)
 
     # ------------------------------------------------------------------------------------------ reading
@@ -178,17 +193,21 @@ class ObjectFiles(ABC):
             with named("read", part.id):
                 file = stack.enter_context(store.open(part.id, part.pin, access))
                 carried = store.carried(file, part.id)
-                stream = chosen.read(_plain(stack, file, part.id, chosen))
+                stream = chosen.read(self._plain(stack, file, part.id, chosen))
         except BaseException:
             stack.close()
             raise
         batches = _closing(stream.batches, stack, part, store, file)
         next(batches)  # from here on the file is closed with the iterator, even if nobody pulls a batch
-        stream = replace(stream, batches=cast(Iterator[Records], batches), format=chosen)
+        codec, _ = self._codec(part.id)
+        stream = replace(stream, batches=cast(Iterator[Records], batches), format=chosen, codec=codec)
         if carried is None:
             return stream
         findings = (*stream.findings, *carried.findings)
         return replace(stream, form=replace(carried, form=stream.form), findings=findings)
+
+    def _plain(self, stack: ExitStack, file: BinaryIO, name: str, chosen: Format) -> BinaryIO:
+        return stack.enter_context(decompressed(file, self._codec(name)[0])) if chosen.codecs else file
 
     def sample(self, dataset: str, rows: int) -> RecordStream:
         """Read about `rows` records of one object."""
@@ -209,18 +228,19 @@ class ObjectFiles(ABC):
 
     def write(self, run: RunInfo, part: Part, records: RecordStream) -> Sealed:
         """Write one object in the form it was read in, invisibly."""
-        chosen = records.format or self._known(part.id)
+        chosen = records.format or self._known(part.name)
         carried = records.form if isinstance(records.form, Carried) else None
         if carried is not None:
             records = replace(records, form=carried.form)
         with self.objects.sealing(run, part, carried) as file:
             plain = cast(BinaryIO, file)  # typing has no name for "can be written to"
             if chosen.codecs:
-                with compressed(plain, codec_of(part.id)[0]) as out:
+                codec = cast(Codec, records.codec) or self._codec(part.name)[0]
+                with compressed(plain, codec) as out:
                     rows = chosen.write(records, out)
             else:
                 rows = chosen.write(records, plain)
-        return Sealed(part.id, part.id, rows, file.size, file.checksum, file.notes, file.findings)
+        return Sealed(part.name, part.name, rows, file.size, file.checksum, file.notes, file.findings)
 
     def copy(self, run: RunInfo, part: Part, source: Source) -> Sealed:
         """Carry an object over as it is."""
@@ -232,7 +252,7 @@ class ObjectFiles(ABC):
                 shutil.copyfileobj(original, cast(BinaryIO, file), 1 << 20)
                 store.check_same(part.id, part.pin, original)
         findings = (*(carried.findings if carried is not None else ()), *file.findings)
-        return Sealed(part.id, part.id, 0, file.size, file.checksum, file.notes, findings)
+        return Sealed(part.name, part.name, 0, file.size, file.checksum, file.notes, findings)
 
     def publish(self, run: RunInfo, sealed: Iterable[Sealed]) -> None:
         """Put each sealed object into its place."""
@@ -249,7 +269,7 @@ class ObjectFiles(ABC):
 
 def targets(source: Described) -> list[str]:
     """Name the objects that a run from this source writes."""
-    return [info.name for info in source.datasets] + [o.name for o in source.outcomes if o.outcome == "copied"]
+    return [info.shown for info in source.datasets] + [o.name for o in source.outcomes if o.outcome == "copied"]
 
 
 def standing(replaced: int, others: int, words: str) -> Iterator[Finding]:
@@ -258,10 +278,6 @@ def standing(replaced: int, others: int, words: str) -> Iterator[Finding]:
         yield Finding("warning", f"{replaced} files of the target will be replaced")
     if others:
         yield Finding("warning", f"the target holds {others} other {words}; they stay")
-
-
-def _plain(stack: ExitStack, file: BinaryIO, name: str, chosen: Format) -> BinaryIO:
-    return stack.enter_context(decompressed(file, codec_of(name)[0])) if chosen.codecs else file
 
 
 @lru_cache(maxsize=1)

@@ -67,7 +67,7 @@ def checked(text: bytes, place: Place, bounds: Bounds) -> Tree:
     if tree is not None:
         return tree
     start, end = _first_bad_line(text, bounds)
-    fault = _fault(text[start:end], bounds, last=end == len(text) and not text.endswith(b"\n"))
+    fault = fault_of(text[start:end], bounds, last=end == len(text) and not text.endswith(b"\n"))
     raise refusal(fault, Place(place.line + text.count(b"\n", 0, start), place.byte + start))
 
 
@@ -83,17 +83,18 @@ def _tree(text: bytes, bounds: Bounds) -> Tree | None:
     data = np.frombuffer(text, np.uint8)
     tokens = tokenize(data)
     ends = np.append(tokens.newlines, len(data))
-    if np.diff(ends, prepend=-1).max() - 1 > bounds.max_record_bytes or not _is_utf8(text):
+    if np.diff(ends, prepend=-1).max() - 1 > bounds.max_record_bytes or not is_utf8(text):
         return None
     if not tokens.balanced or tokens.deepest > bounds.max_depth:
         return None
-    count = _values(data, tokens.escapes)
+    count = count_values(data, tokens.escapes)
     if count is None or not _one_object_a_line(tokens, ends, count):
         return None
     return build_tree(data, tokens)
 
 
-def _is_utf8(text: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
+    """Say whether all of a text is UTF-8."""
     bounds = pa.py_buffer(np.array([0, len(text)], np.int32))
     try:
         pa.Array.from_buffers(pa.string(), 1, [None, bounds, pa.py_buffer(text)]).validate(full=True)
@@ -102,18 +103,18 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _values(data: Bytes, escapes: Positions) -> int | None:
+def count_values(data: Bytes, escapes: Positions) -> int | None:
     """Count the JSON values of a block, or return None if it is not JSON.
 
     `msgspec.Raw` checks all but the UTF-8 within strings.
     """
     try:
-        return len(_LINES.decode_lines(_without_surrogates(data, escapes).data))
+        return len(_LINES.decode_lines(without_surrogates(data, escapes).data))
     except (msgspec.DecodeError, RecursionError):
         return None
 
 
-def _without_surrogates(data: Bytes, escapes: Positions) -> Bytes:
+def without_surrogates(data: Bytes, escapes: Positions) -> Bytes:
     r"""Return a text that is JSON if and only if `data` is, but for halves of surrogate pairs, which msgspec refuses.
 
     They are JSON, if no Unicode; so `\ud` becomes `\u0`, which is as long, and another letter.
@@ -151,11 +152,11 @@ def _first_bad_line(text: bytes, bounds: Bounds) -> tuple[int, int]:
     return int(starts[low]), int(ends[low])
 
 
-def _fault(line: bytes, bounds: Bounds, *, last: bool) -> Fault:
-    """Say what is wrong with a line that is known to be bad."""
+def fault_of(line: bytes, bounds: Bounds, *, last: bool = False) -> Fault:
+    """Say what is wrong with a line, or with another text that should be one record, that is known to be bad."""
     if len(line.rstrip(b"\n")) > bounds.max_record_bytes:
         return _too_long(bounds)
-    if not _is_utf8(line):
+    if not is_utf8(line):
         return _not_utf8(line)
     data = np.frombuffer(line, np.uint8)
     tokens = tokenize(data)
@@ -173,7 +174,7 @@ def _fault(line: bytes, bounds: Bounds, *, last: bool) -> Fault:
 def _too_long(bounds: Bounds) -> Fault:
     return Fault(
         f"longer than {bounds.max_record_bytes} bytes",
-        hint="raise max_record_bytes; or, if this is one JSON document, write it as one object a line",
+        hint="raise max_record_bytes; or, if this is one JSON document, read it as json",
     )
 
 
@@ -183,13 +184,13 @@ def _not_utf8(line: bytes) -> Fault:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
         byte = error.start
-    return Fault("not UTF-8", byte, "convert the file to UTF-8 first: JSON Lines has no other encoding")
+    return Fault("not UTF-8", byte, "convert the file to UTF-8 first: JSON has no other encoding")
 
 
 def _malformed(data: Bytes, escapes: Positions, *, last: bool) -> Fault | None:
     problem = ""
     try:
-        _LINES.decode(_without_surrogates(data, escapes).data)
+        _LINES.decode(without_surrogates(data, escapes).data)
     except (msgspec.DecodeError, RecursionError) as error:
         problem = str(error)  # msgspec's messages for Raw are fixed texts with a byte, never content
     if not problem:

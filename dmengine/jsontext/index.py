@@ -21,6 +21,7 @@ LOWER = np.uint8(0x20)  # sets `[` to `{` and `]` to `}`, and no other byte to e
 ROUNDS = 8
 PIECE = 1 << 17
 SMALL_GRID = 1 << 20
+MOST_EVEN = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Tokens:
         balanced: Whether every bracket that opens also closes.
         escapes: Every backslash, in strings or not.
         newlines: Every line feed, in strings or not.
+        width: How many tokens each record has, where all are flat objects of as many members; else 0.
     """
 
     at: Positions
@@ -44,6 +46,7 @@ class Tokens:
     balanced: bool
     escapes: Positions
     newlines: Positions
+    width: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -112,17 +115,31 @@ def tokenize(data: Bytes) -> Tokens:
             quotes[escaped[low:high] - start] = False
         inside, odd = _inside(_pack(quotes), odd)
         folded = piece | LOWER
-        structure = (piece == COMMA) | (piece == COLON) | (folded == OPEN_OBJECT) | (folded == CLOSE_OBJECT)
+        structure = piece == COMMA
+        structure |= piece == COLON
+        structure |= folded == OPEN_OBJECT
+        structure |= folded == CLOSE_OBJECT
         outside = (_pack(structure) & ~inside).view(np.uint8)
         parts.append(np.flatnonzero(np.unpackbits(outside, bitorder="little").view(np.bool_)) + start)
     at = np.concatenate(parts) if parts else np.zeros(0, np.int64)
     char = data[at]
+    newlines = places(data, NEWLINE)
+    if width := _even_width(char):
+        return Tokens(at, char, np.ones(len(at), np.int32), 1, True, escapes, newlines, width)
     folded = char | LOWER
     closes = (folded == CLOSE_OBJECT).view(np.int8)
     level = np.cumsum((folded == OPEN_OBJECT).view(np.int8) - closes, dtype=np.int32)
     balanced = not len(level) or bool(level[-1] == 0 and level.min() >= 0)
     level += closes
-    return Tokens(at, char, level, int(level.max(initial=0)), balanced, escapes, places(data, NEWLINE))
+    return Tokens(at, char, level, int(level.max(initial=0)), balanced, escapes, newlines)
+
+
+def _even_width(char: Bytes) -> int:
+    """Return how many tokens each record has, if all are flat objects of as many members; else 0."""
+    width = char[:MOST_EVEN].tobytes().find(b"}") + 1
+    if width < 3 or len(char) % width or char[:width].tobytes() != b"{" + b":," * (width // 2 - 1) + b":}":
+        return 0
+    return width if bool((char.reshape(-1, width) == char[:width]).all()) else 0
 
 
 def places(data: Bytes, char: int) -> Positions:
@@ -182,6 +199,8 @@ def build_tree(data: Bytes, tokens: Tokens) -> Tree | None:
     >>> tree.names, tree.starts(both).tolist(), tree.ends(both).tolist()
     (['a', 'b'], [6, 12], [14, 13])
     """
+    if tokens.width and (tree := _even_tree(data, tokens)) is not None:
+        return tree
     order = np.argsort(tokens.level.astype(np.uint16), kind="stable") if tokens.deepest > 1 else None
     at, char = (tokens.at, tokens.char) if order is None else (tokens.at[order], tokens.char[order])
     opens = (char | LOWER) == OPEN_OBJECT
@@ -208,6 +227,29 @@ def build_tree(data: Bytes, tokens: Tokens) -> Tree | None:
     return Tree(
         data, tokens.escapes, tokens.newlines, rows, names, key, at[child], at[lead], at[lead + 1], parent, inner, first
     )
+
+
+def _even_tree(data: Bytes, tokens: Tokens) -> Tree | None:
+    """Index a block whose records have the same keys in the same order, as files of one writer do; None if not."""
+    at = tokens.at.reshape(-1, tokens.width)
+    rows, count = len(at), tokens.width // 2
+    before, lead, after = at[:, :-1:2], at[:, 1::2], at[:, 2::2]
+    starts, ends = skip_blank(data, before + 1) + 1, skip_blank_back(data, lead) - 1
+    sizes = ends[0] - starts[0]
+    keys = [data[start:end].tobytes() for start, end in zip(starts[0], ends[0], strict=True)]
+    if len(set(keys)) < count or not all(keys) or any(b"\\" in key for key in keys):
+        return None
+    if (ends - starts != sizes).any():
+        return None
+    for column, key in enumerate(keys):
+        windows = np.ndarray(len(data) - len(key) + 1, f"V{len(key)}", data, strides=(1,))
+        if windows[starts[:, column]].tobytes() != key * rows:
+            return None
+    return Tree(
+        data, tokens.escapes, tokens.newlines, rows, [str(key, "utf-8") for key in keys],
+        np.tile(np.arange(count, dtype=np.int32), rows), before.reshape(-1), lead.reshape(-1), after.reshape(-1),
+        np.repeat(np.arange(rows), count), np.full(rows * count, -1, np.int64), np.arange(rows + 1) * count,
+    )  # fmt: skip
 
 
 def _empty(data: Bytes, at: Positions, char: Bytes, child: Positions, candidate: Flags) -> Flags:

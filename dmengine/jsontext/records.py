@@ -1,4 +1,4 @@
-"""A batch of JSON lines as records: values are read out of the bytes and spliced back into them."""
+"""A batch of JSON objects as records: values are read out of the bytes and spliced back into them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from dmengine.jsontext.edit import (
     replacement,
     splice,
 )
-from dmengine.jsontext.index import Tree, slices
+from dmengine.jsontext.index import Tokens, Tree, slices
+from dmengine.jsontext.run import Separator, checked_run
 from dmengine.jsontext.text import texts, written
 from dmengine.jsontext.walk import Found, find, present
 from dmengine.paths import FieldPath
@@ -40,7 +41,7 @@ _KIND[list(b"{[")] = CONTAINER
 
 @dataclass(frozen=True, eq=False, repr=False)
 class JsonRecords:
-    """Lines of JSON, each an object, as they were read; a change is kept aside until `to_bytes` splices it in.
+    """JSON objects, as they were read; a change is kept aside until `to_bytes` splices it in.
 
     >>> records = JsonRecords.parse(b'{"id": 1.50, "name": "Ann"}\\n')
     >>> [str(path) for path in records.fields()]
@@ -50,11 +51,12 @@ class JsonRecords:
     b'{"id": 1.50, "name": "Eve"}\\n'
 
     Attributes:
-        text: Whole lines.
-        head: What stands before them and belongs to no record: a byte order mark.
-        tree: The index of the lines.
-        place: Where they begin in their file.
-        bounds: What they were checked against.
+        text: Whole lines; or, where no lines separate records, all from the first of them to the last.
+        head: What stands before them and belongs to no record: a byte order mark, a bracket.
+        tree: The index of the text.
+        place: Where the text begins in its file.
+        bounds: What it was checked against.
+        separator: What stands between two records.
     """
 
     text: bytes
@@ -62,30 +64,49 @@ class JsonRecords:
     head: bytes = b""
     place: Place = field(default_factory=Place)
     bounds: Bounds = field(default_factory=Bounds)
+    separator: Separator = "line"
     changes: tuple[Change, ...] = ()
     dropped: tuple[Positions, ...] = ()
     changed: tuple[FieldPath, ...] = ()
 
     @staticmethod
     def parse(
-        text: bytes, *, head: bytes = b"", place: Place | None = None, bounds: Bounds | None = None
+        text: bytes,
+        *,
+        head: bytes = b"",
+        place: Place | None = None,
+        bounds: Bounds | None = None,
+        separator: Separator = "line",
+        tokens: Tokens | None = None,
     ) -> JsonRecords:
-        """Check and index whole lines.
+        """Check and index whole lines, or a run of records that something else separates.
+
+        Args:
+            text: With `separator`, all from the first byte of a record to the last of another.
+            head: What is written before it.
+            place: Where the text begins in its file.
+            bounds: The limits of a record.
+            separator: What stands between two records: a line's end, a comma, or nothing but white space.
+            tokens: The structure of the text, where it is known, and lines are not the separator.
 
         Raises:
-            InputError: a line is not a JSON object in UTF-8, or is beyond the bounds.
+            InputError: a record is not a JSON object in UTF-8, or is beyond the bounds.
         """
         place, bounds = place or Place(), bounds or Bounds()
-        return JsonRecords(text, checked(text, place, bounds), head, place, bounds)
+        if separator == "line":
+            tree = checked(text, place, bounds)
+        else:
+            tree = checked_run(text, place, bounds, separator, tokens)
+        return JsonRecords(text, tree, head, place, bounds, separator)
 
     @property
     def num_rows(self) -> int:
-        """How many lines are not blank."""
+        """How many records there are; a blank line is none."""
         return self.tree.rows
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the lines and their index take in memory."""
+        """How many bytes the text and its index take in memory."""
         arrays = (getattr(self.tree, one.name) for one in dataclasses.fields(self.tree))
         return len(self.text) + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
@@ -175,7 +196,7 @@ class JsonRecords:
         return self._with(path, Change(self.tree.starts(children), self.tree.ends(children), nulls))
 
     def to_bytes(self) -> bytes:
-        """Return the lines with all changes made, and all other bytes as they were."""
+        """Return the text with all changes made, and all other bytes as they were."""
         return self.head + self._body()
 
     def _body(self) -> bytes:
@@ -187,7 +208,8 @@ class JsonRecords:
     @cached_property
     def _settled(self) -> JsonRecords:
         """The same records with the changes made, for those who look at what has changed."""
-        return JsonRecords.parse(self._body(), head=self.head, place=self.place, bounds=self.bounds)
+        text = self._body()
+        return JsonRecords.parse(text, head=self.head, place=self.place, bounds=self.bounds, separator=self.separator)
 
     def _has_changed(self, path: FieldPath) -> bool:
         return any(done.contains(path) or path.contains(done) for done in self.changed)

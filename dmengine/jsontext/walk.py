@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dmengine.jsontext.index import Tree, nth_in_run
-from dmengine.paths import EACH, VALUES, FieldPath, Step
+from dmengine.paths import VALUES, FieldPath, Step, at_index, element_steps
 from dmengine.spi import Positions
 
 
@@ -54,15 +54,23 @@ def _step(tree: Tree, found: Found, step: Step) -> Found:
         wanted = tree.names.index(step.name) if step.name in tree.names else -2
         chosen = np.flatnonzero(key == wanted)
     else:
-        chosen = np.flatnonzero(key < 0 if step.kind == "each" else key >= 0)
+        chosen = np.flatnonzero(key >= 0 if step.kind == "values" else key < 0)
     owners = owners[chosen]
     rows = found.rows[owners]
     elements = tuple(level[owners] for level in found.elements)
-    return Found(
-        children[chosen],
-        rows,
-        elements if step.kind == "name" else (*elements, nth_in_run(np.diff(rows, prepend=-1) != 0)),
-    )
+    if step.kind == "name":
+        return Found(children[chosen], rows, elements)
+    meant = Found(children[chosen], rows, (*elements, nth_in_run(np.diff(rows, prepend=-1) != 0)))
+    if not step.is_partial:
+        return meant
+    index = _index_of(tree, meant.children)
+    return meant.where(np.flatnonzero(index == step.index if step.kind == "index" else ~np.isin(index, step.without)))
+
+
+def _index_of(tree: Tree, children: Positions) -> Positions:
+    """Count from 0 within each container."""
+    index: Positions = children - tree.first[tree.parent[children]]
+    return index
 
 
 def children_of(tree: Tree, containers: Positions) -> tuple[Positions, Positions]:
@@ -82,17 +90,25 @@ def present(tree: Tree, opened: Sequence[FieldPath]) -> Iterator[FieldPath]:
     if not (tree.inner >= 0).any():
         yield from map(FieldPath.of, tree.names)
         return
-    width = len(tree.names) + 2
+    indexes = sorted({step.index for path in opened for step in path.steps if step.kind == "index"})
+    width = len(tree.names) + 2 + len(indexes)
     paths = [FieldPath(())]
     containers, group = np.arange(tree.rows), np.zeros(tree.rows, np.int64)
     while len(containers):
         children, owners = children_of(tree, containers)
         groups, keys = group[owners], tree.key[children].astype(np.int64)
         maps = np.array([_is_map(path, opened) for path in paths], np.bool_)
-        keys[maps[groups] & (keys >= 0)] = width - 2
+        keys[maps[groups] & (keys >= 0)] = len(tree.names)
+        named = [_named(path, opened) for path in paths]
+        for number, wanted in enumerate(indexes):
+            here = np.array([wanted in some for some in named], np.bool_)
+            keys[here[groups] & (keys < 0) & (_index_of(tree, children) == wanted)] = len(tree.names) + 1 + number
         coded = pa.array(groups * width + keys + 1).dictionary_encode()
         which, distinct = coded.indices.to_numpy(), coded.dictionary.to_pylist()
-        paths = [paths[code // width].child(_step_of(tree, code % width - 1)) for code in distinct]
+        paths = [
+            paths[code // width].child(_step_of(tree, code % width - 1, indexes, named[code // width]))
+            for code in distinct
+        ]
         entered = np.array([_is_opened(path, opened) for path in paths], np.bool_)
         inner = tree.inner[children]
         leaf = np.zeros(len(paths), np.bool_)
@@ -103,9 +119,11 @@ def present(tree: Tree, opened: Sequence[FieldPath]) -> Iterator[FieldPath]:
         containers, group = inner[deeper], which[deeper]
 
 
-def _step_of(tree: Tree, key: int) -> Step:
+def _step_of(tree: Tree, key: int, indexes: Sequence[int], named: Sequence[int]) -> Step:
     if key < 0:
-        return EACH
+        return element_steps(named)[-1]
+    if key > len(tree.names):
+        return at_index(indexes[key - len(tree.names) - 1])
     return VALUES if key == len(tree.names) else Step("name", tree.names[key])
 
 
@@ -116,6 +134,12 @@ def _is_opened(path: FieldPath, opened: Sequence[FieldPath]) -> bool:
 
 def _is_map(path: FieldPath, opened: Sequence[FieldPath]) -> bool:
     return any(_reaches(path, other) and other.steps[len(path.steps)] == VALUES for other in opened)
+
+
+def _named(path: FieldPath, opened: Sequence[FieldPath]) -> list[int]:
+    """List the elements that opened paths name by their index, of a list at a path."""
+    steps = [other.steps[len(path.steps)] for other in opened if _reaches(path, other)]
+    return [step.index for step in steps if step.kind == "index"]
 
 
 def _reaches(path: FieldPath, opened: FieldPath) -> bool:

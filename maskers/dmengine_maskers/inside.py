@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict
 
 from dmengine.arrow import NUMBER, choose
 from dmengine.errors import PlanError
-from dmengine.maskparameter import MaskParameter
-from dmengine.normalizing import Step, normalize
+from dmengine.inside import Inside
+from dmengine.normalizing import normalize
 from dmengine.spi import Limits, MaskContext, Masker
 from dmengine_maskers.inner import mask_found
 from dmengine_maskers.kinds import wrong_option
@@ -23,32 +21,6 @@ from dmengine_maskers.parts import check_parts
 
 Flags = npt.NDArray[np.bool_]
 Unlisted = Literal["mismatch", "keep", "redact", "drop"]
-
-
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """What happens to one field inside of a document: give a `mask`, or the reason to `keep` it.
-
-    `domain` and `normalize` are those of rules: values of one domain get equal masks, in a document or in a column.
-    A document without the field is left alone, or is a `mismatch` (`on_missing`); so is one in which it is null
-    (`on_null`). A value that the mask cannot take makes the document a mismatch, or becomes `null` (`on_mismatch`).
-    """
-
-    field: str
-    mask: MaskParameter | None = None
-    keep: str | None = None
-    domain: str | None = None
-    normalize: tuple[Step, ...] = ()
-    on_missing: Literal["skip", "mismatch"] = "skip"
-    on_null: Literal["keep", "mismatch"] = "keep"
-    on_mismatch: Literal["mismatch", "null"] = "mismatch"
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    @property
-    def redacts(self) -> bool:
-        """Whether it hides whatever is there, containers too."""
-        return self.mask is not None and self.mask.name == "redact"
 
 
 def check_rules(name: str, rules: Sequence[Inside], kinds: Sequence[pa.DataType]) -> None:

@@ -12,15 +12,16 @@ import pyarrow as pa
 
 from dmengine.arrow import NUMBER, is_text
 from dmengine.errors import PlanError, RulesetError
+from dmengine.inside import Inside
 from dmengine.jsontext.check import Bounds
 from dmengine.jsontext.edit import Change, removal, replacement
 from dmengine.jsontext.index import Tree
 from dmengine.jsontext.records import JsonRecords
 from dmengine.jsontext.walk import find
-from dmengine.paths import FieldPath
+from dmengine.paths import FieldPath, path_inside
 from dmengine.spi import Finding, Limits, MaskContext, Masker, Positions, Scope, Selection, Uniqueness
-from dmengine_maskers.inside import Inside, Unlisted, check_rules, hidden, mask_inside
-from dmengine_maskers.json_values import path_inside, read_documents
+from dmengine_maskers.inside import Unlisted, check_rules, hidden, mask_inside
+from dmengine_maskers.json_values import read_documents
 from dmengine_maskers.kinds import wrong_option, wrong_type
 from dmengine_maskers.parts import all_consistent, any_keyed
 from dmengine_maskers.spans import BLOCK_ROWS, spans

@@ -15,28 +15,15 @@ from dmengine.errors import InputError
 from dmengine.jsontext.check import Bounds
 from dmengine.jsontext.edit import Change, splice
 from dmengine.jsontext.records import JsonRecords
-from dmengine.paths import FieldPath
 from dmengine_maskers.spans import cut, spans
 
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
-ROOT = "$"
 _HEAD, _TAIL = '{"$":', "}\n"
 _NEWLINE, _RETURN = 0x0A, 0x0D
 _SURROGATE = r"\\u[dD][89a-fA-F]"
 _ANY = msgspec.json.Decoder(msgspec.Raw)
-
-
-def path_inside(text: str) -> FieldPath:
-    """Read the path of a field inside a document; `$` is the document itself, as it is in JSONPath.
-
-    >>> str(path_inside("user.email")), str(path_inside("[*].email")), str(path_inside("$.a"))
-    ('$.user.email', '$[*].email', '$.a')
-    """
-    if text == ROOT or text.startswith(("$.", "$[", "${")):
-        return FieldPath.parse(text)
-    return FieldPath.parse(ROOT + text if text.startswith(("[", "{")) else f"{ROOT}.{text}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from dmengine.arrow import is_text
 from dmengine.errors import PlanError
+from dmengine.inside import Inside
 from dmengine.spi import Finding, Limits, MaskContext, Masker, Scope, Uniqueness
-from dmengine_maskers.inside import Inside, Unlisted, check_rules, mask_inside
+from dmengine_maskers.inside import Unlisted, check_rules, mask_inside
 from dmengine_maskers.kinds import wrong_option, wrong_type
 from dmengine_maskers.parts import all_consistent, any_keyed
 from dmengine_maskers.xml_paths import XmlPath

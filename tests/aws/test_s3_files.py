@@ -203,6 +203,35 @@ def test_metadata_and_tags_stay_behind_when_asked(world: World, source: S3Files,
     assert (now.metadata, now.tags) == ({}, {})
 
 
+def test_what_stays_behind_is_reported(world: World, source: S3Files, target: S3Files, key: dm.Key) -> None:
+    """By the names of metadata, and the number of tags, which are not even asked for."""
+    put(world, "in/people.csv", PEOPLE, Metadata={"owner": "ann@x.org"}, Tagging="owner=ann")
+
+    report = dm.run(S3Files(source.url, source.session, metadata="drop", tags="drop"), target, RULES, key)
+
+    assert [f.message for f in report.findings if "left behind" in f.message] == [
+        "metadata left behind: owner", "tags left behind: 1 in number",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "named"), [({"metadata": "fail"}, "metadata.*owner"), ({"tags": "fail"}, "tags")])
+def test_metadata_and_tags_are_refused_when_asked(
+    options: Any, named: str, world: World, source: S3Files, target: S3Files, key: dm.Key
+) -> None:
+    """The plan says so, by name and never by value, before anything is written; objects without any are fine."""
+    put(world, "in/plain.csv", PEOPLE)
+    refusing = S3Files(source.url, source.session, **options)
+    fine = dm.plan(refusing, target, RULES, key)
+    put(world, "in/people.csv", PEOPLE, Metadata={"owner": "ann@x.org"}, Tagging="owner=ann")
+
+    with pytest.raises(PlanError, match=f"the object has {named}") as caught:
+        dm.run(refusing, target, RULES, key)
+
+    assert fine.ok
+    assert "ann" not in str(caught.value)
+    assert target_now(world).shown() == {}
+
+
 def test_tags_that_may_not_be_read_are_reported(world: World, source: S3Files, target: S3Files, key: dm.Key) -> None:
     """Under the documented policy, without GetObjectTagging, the run goes on and says what is missing."""
     put(world, "in/people.csv", PEOPLE, Tagging="a=b")

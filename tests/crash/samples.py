@@ -20,9 +20,11 @@ KEYS = {
     "key": Key.from_bytes(bytes.fromhex("8c3f5e0b1d97a2644fd0b9187ce3a5521be6049df7c830a91452de6b70f18c3d")),
     "other": Key.from_bytes(bytes.fromhex("1be6049df7c830a91452de6b70f18c3d8c3f5e0b1d97a2644fd0b9187ce3a552")),
 }
+_KEPT = keep("id", because="a surrogate key")
+_PART = Rule("part", keep(because="folders are numbered"), optional=True)
 RULES = {
-    "rules": Ruleset([Rule("email", Email()), Rule("note", Redact()), keep("id", because="a surrogate key")]),
-    "others": Ruleset([Rule("email", Redact()), Rule("note", Redact()), keep("id", because="a surrogate key")]),
+    "rules": Ruleset([Rule("email", Email()), Rule("note", Redact()), _KEPT, _PART]),
+    "others": Ruleset([Rule("email", Redact()), Rule("note", Redact()), _KEPT, _PART]),
 }
 
 

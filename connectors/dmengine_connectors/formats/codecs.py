@@ -1,23 +1,34 @@
-"""Whole-file compression: read and write gzip and zstd, and refuse what is cut, damaged or a bomb."""
+"""Whole-file compression: gzip, zstd, bzip2 and xz, and the refusal of what is cut, damaged or a bomb."""
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
+import re
 from collections.abc import Callable
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Final, Literal, cast
 
 import pyarrow as pa
 from isal import igzip, isal_zlib
 
 from dmengine.errors import InputError
 
-Codec = Literal["plain", "gzip", "zstd"]
+Codec = Literal["plain", "gzip", "zstd", "bz2", "xz"]
 
 MAX_EXPANSION = 200
 FREE_OUTPUT = 64 << 20  # small files of one repeated byte are no bombs: count the ratio only after this much
 GZIP_LEVEL = 2  # ISA-L's own default, of 0 to 3
-_SUFFIXES: dict[str, Codec] = {".gz": "gzip", ".zst": "zstd"}
-_MAGIC: dict[Codec, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}  # RFC 1952, RFC 8878
+_SUFFIXES: Final[dict[str, Codec]] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+# RFC 1952; RFC 8878; bzip2's file and block headers, of which the first alone could be text; the .xz file format 2.1.1
+_MAGIC: Final[dict[Codec, re.Pattern[bytes]]] = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "bz2": re.compile(rb"BZh[1-9](\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+}
+_MAGIC_SIZE: Final = 10
+_MAX_XZ_MEMORY: Final = 256 << 20  # the strongest preset wants 65 MiB; a header can ask for 1.5 GiB
 _BUFFER = 256 << 10
 
 
@@ -44,8 +55,8 @@ def decompressed(file: BinaryIO, codec: Codec, *, max_expansion: int = MAX_EXPAN
     >>> decompressed(packed, "gzip").read()
     b'a,b'
 
-    Gzip members and zstd frames that follow each other are read as one; zero padding after the last
-    gzip member is skipped.
+    Gzip members, zstd frames and bzip2 and xz streams that follow each other are read as one; zero padding after the
+    last gzip member or xz stream is skipped.
 
     Args:
         file: Read forward only, from where it stands.
@@ -57,18 +68,18 @@ def decompressed(file: BinaryIO, codec: Codec, *, max_expansion: int = MAX_EXPAN
             short, damaged, followed by other bytes, or expands too much.
     """
     source = _Counted(file)
-    start = source.peek(4)
+    start = source.peek(_MAGIC_SIZE)
     if codec == "plain":
         for other, magic in _MAGIC.items():
-            if start.startswith(magic):
+            if magic.match(start):
                 raise InputError(f"the file is {other}, but its name does not say so", hint=_rename(other))
         return cast(BinaryIO, io.BufferedReader(source, _BUFFER))
-    if not start.startswith(_MAGIC[codec]):
+    if not _MAGIC[codec].match(start):
         raise InputError(
             f"the file is named as {codec}, but it is not",
             hint="name it for what it holds, or copy it again: it may be empty or damaged",
         )
-    read = _gzip_reader(source) if codec == "gzip" else _zstd_reader(source)
+    read = _READERS[codec](source)
     return cast(BinaryIO, io.BufferedReader(_Expanded(source, read, codec, max_expansion), _BUFFER))
 
 
@@ -85,11 +96,7 @@ def compressed(file: BinaryIO, codec: Codec) -> BinaryIO:
     >>> once.getvalue() == twice.getvalue()
     True
     """
-    if codec == "gzip":
-        return cast(BinaryIO, _GzipWriter(file))
-    if codec == "zstd":
-        return cast(BinaryIO, _ZstdWriter(file))
-    return cast(BinaryIO, _PlainWriter(file))
+    return cast(BinaryIO, _WRITERS[codec](file))
 
 
 def _rename(codec: Codec) -> str:
@@ -146,6 +153,43 @@ def _zstd_reader(source: _Counted) -> Callable[[int], bytes]:
     return cast(Callable[[int], bytes], stream.read)
 
 
+class _Streams:
+    """Streams of bzip2 or xz that follow each other, read as one."""
+
+    def __init__(self, source: _Counted, unpacker: Callable[[], Any], padding: bytes = b"") -> None:
+        self._source = source
+        self._unpacker = unpacker
+        self._padding = padding
+        self._stream = unpacker()
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; none at the end.
+
+        Raises:
+            EOFError: the file ends within a stream.
+        """
+        while True:
+            packed = self._source.read(_BUFFER) if self._stream.needs_input and not self._stream.eof else b""
+            if self._stream.eof:
+                packed = (self._stream.unused_data or self._source.read(_BUFFER)).lstrip(self._padding or None)
+                if not packed and not self._source.peek(1):
+                    return b""
+                self._stream = self._unpacker()
+            elif not packed and self._stream.needs_input:
+                raise EOFError
+            found: bytes = self._stream.decompress(packed, size)
+            if found:
+                return found
+
+
+def _bz2_reader(source: _Counted) -> Callable[[int], bytes]:
+    return _Streams(source, bz2.BZ2Decompressor).read
+
+
+def _xz_reader(source: _Counted) -> Callable[[int], bytes]:
+    return _Streams(source, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _MAX_XZ_MEMORY), b"\0").read
+
+
 class _Expanded(io.RawIOBase):
     """The plain bytes of a compressed file, with the decoder's failures told as input errors."""
 
@@ -180,7 +224,7 @@ class _Expanded(io.RawIOBase):
     def _next(self, size: int) -> bytes | None:
         try:
             return self._read(size)
-        except (EOFError, OSError, cast(type[Exception], isal_zlib.error)):
+        except (EOFError, OSError, lzma.LZMAError, cast(type[Exception], isal_zlib.error)):
             return None  # told by the caller, so that no decoder's state hangs on the error
 
 
@@ -198,10 +242,12 @@ class _PlainWriter(_Writer):
         return memoryview(content).nbytes
 
 
-class _GzipWriter(_Writer):
-    def __init__(self, file: BinaryIO) -> None:
+class _PackingWriter(_Writer):
+    """Writes through an object that packs bytes, and has a last word."""
+
+    def __init__(self, file: BinaryIO, packer: Any) -> None:
         super().__init__(file)
-        self._packer = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, 16 + isal_zlib.MAX_WBITS)
+        self._packer = packer
 
     def write(self, content: Any, /) -> int:
         self._file.write(self._packer.compress(content))
@@ -211,6 +257,18 @@ class _GzipWriter(_Writer):
         if not self.closed:
             self._file.write(self._packer.flush())
         super().close()
+
+
+def _gzip_writer(file: BinaryIO) -> _Writer:
+    return _PackingWriter(file, isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, 16 + isal_zlib.MAX_WBITS))
+
+
+def _bz2_writer(file: BinaryIO) -> _Writer:
+    return _PackingWriter(file, bz2.BZ2Compressor())
+
+
+def _xz_writer(file: BinaryIO) -> _Writer:
+    return _PackingWriter(file, lzma.LZMACompressor())
 
 
 class _ZstdWriter(_Writer):
@@ -226,3 +284,11 @@ class _ZstdWriter(_Writer):
         if not self.closed:
             self._stream.close()
         super().close()
+
+
+_READERS: Final[dict[Codec, Callable[[_Counted], Callable[[int], bytes]]]] = {
+    "gzip": _gzip_reader, "zstd": _zstd_reader, "bz2": _bz2_reader, "xz": _xz_reader,
+}  # fmt: skip
+_WRITERS: Final[dict[Codec, Callable[[BinaryIO], _Writer]]] = {
+    "plain": _PlainWriter, "gzip": _gzip_writer, "zstd": _ZstdWriter, "bz2": _bz2_writer, "xz": _xz_writer,
+}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,7 +48,8 @@ class Parquet:
         max_footer_bytes: A file with a longer footer is refused.
         int96_unit: What INT96 timestamps are read in: microseconds for all years, or nanoseconds for 1677 to 2262.
         int96_as: What they are written as.
-        metadata: Whether the file's own key-value metadata is kept. It may hold anything, values of fields too.
+        metadata: What happens to the file's own key-value metadata, which may hold anything, values of fields too:
+            `keep` names the keys that are not well known, `drop` leaves all of it out, `fail` refuses such keys.
     """
 
     name: ClassVar[str] = "parquet"
@@ -60,7 +62,7 @@ class Parquet:
     max_footer_bytes: int = 16 * MIB
     int96_unit: Unit = "us"
     int96_as: Literal["int96", "int64"] = "int96"
-    metadata: Literal["keep", "drop"] = "keep"
+    metadata: Literal["keep", "drop", "fail"] = "keep"
 
     def for_name(self, name: str) -> Parquet:
         """Return the format itself: a name implies no option here."""
@@ -154,8 +156,14 @@ class Parquet:
         schema = opened.schema_arrow
         if self.metadata == "drop":
             return schema.remove_metadata()
-        stored = {k: v for k, v in (opened.metadata.metadata or {}).items() if k != ARROW_SCHEMA}
-        return schema.with_metadata({**(schema.metadata or {}), **stored} or None)
+        stored = {key: opened.metadata.metadata[key] for key in _stored(opened)}
+        schema = schema.with_metadata({**(schema.metadata or {}), **stored} or None)
+        if self.metadata == "fail" and (odd := odd_metadata(schema)):
+            raise InputError(
+                f"the file has key-value metadata, which is refused: {', '.join(odd)}",
+                hint='set metadata="drop" to leave it out, or "keep" if it holds nobody\'s data',
+            )
+        return schema
 
     def _form(self, opened: pq.ParquetFile, file: BinaryIO, schema: pa.Schema, layout: Layout) -> ParquetForm:
         findings = _parsed(lambda: losses(opened, schema))
@@ -163,8 +171,9 @@ class Parquet:
             limit = f"{self.max_group_bytes / MIB:g} MiB"
             message = f"{large} of {len(layout.sizes)} row groups hold more than {limit} of Arrow data and are split"
             findings.append(Finding("info", message, hint="set max_group_bytes higher to keep them whole"))
-        keys = [key.decode(errors="replace") for key in schema.metadata or {}]
-        if kept := [key for key in keys if not key.startswith(KNOWN_METADATA)]:
+        if self.metadata == "drop" and (left := [key.decode(errors="replace") for key in _stored(opened)]):
+            findings.append(Finding("info", f"key-value metadata of the file is left out: {', '.join(left)}"))
+        elif kept := odd_metadata(schema):
             message = f"key-value metadata of the file is kept as it is: {', '.join(kept)}"
             findings.append(Finding("warning", message, hint='set metadata="drop" if it may hold people\'s data'))
         return replace(
@@ -203,6 +212,32 @@ class Parquet:
                 yield batch
             if promised:
                 raise InputError("a row group does not hold as many records as the footer says", hint="copy it again")
+
+
+def odd_metadata(schema: pa.Schema) -> list[str]:
+    """Name the metadata of a schema that may hold more than what the schema is.
+
+    >>> odd_metadata(pa.schema([pa.field("id", pa.int8(), metadata={"comment": "x"})], {"pandas": "{}", "owner": "x"}))
+    ['owner', 'comment of id']
+    """
+    keys = [(key.decode(errors="replace"), value) for key, value in (schema.metadata or {}).items()]
+    odd = [key for key, _ in keys if not key.startswith(KNOWN_METADATA)]
+    odd += [f"attributes of {key}" for key, value in keys if key == "pandas" and _has_attributes(value)]
+    own = [(key.decode(errors="replace"), field.name) for field in schema for key in field.metadata or {}]
+    return odd + [f"{key} of {name}" for key, name in own if not key.startswith("PARQUET:")]
+
+
+def _has_attributes(pandas: bytes) -> bool:
+    """Say whether what pandas stores holds a frame's own attributes, or cannot be read."""
+    try:
+        found = json.loads(pandas)
+    except ValueError:
+        return True
+    return not isinstance(found, dict) or bool(found.get("attributes"))
+
+
+def _stored(opened: pq.ParquetFile) -> list[bytes]:
+    return [key for key in opened.metadata.metadata or {} if key != ARROW_SCHEMA]
 
 
 def _parsed(call: Callable[[], Result]) -> Result:

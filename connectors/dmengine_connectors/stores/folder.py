@@ -88,7 +88,7 @@ class Folder:
     @contextmanager
     def sealing(self, run: RunInfo, part: Part, carried: Carried | None) -> Iterator[SealedFile]:
         """Write a new version of a file that stays invisible until it is published."""
-        name = part.id
+        name = part.name
         staged = self._home(run) / _staged_name(name)
         with named("write", name):
             make_folders(staged.parent)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from dmengine.spi import Finding, Leftovers, Part, RunInfo, Sealed
 from dmengine_connectors.stores.objects import ABSENT, HOME, Access, Carried, ObjectInfo, not_at_rest
-from dmengine_connectors.stores.s3_attributes import Attributes, Wanted, creation, read_attributes
+from dmengine_connectors.stores.s3_attributes import Attributes, Beside, Wanted, creation, read_attributes
 from dmengine_connectors.stores.s3_calls import AT_ONCE, Calls, RefusedError, date_of, pages
 from dmengine_connectors.stores.s3_publish import complete_all, notes_of
 from dmengine_connectors.stores.s3_read import RangedFile, Ranges, open_object, pin_of, split_pin
@@ -31,16 +31,16 @@ class Bucket:
         calls: The bucket.
         prefix: What all keys begin with; empty, or ending in `/`.
         wanted: How new objects are stored.
-        metadata: Whether the user's metadata goes with an object.
-        tags: Whether the tags do.
+        metadata: Whether the user's metadata goes with an object, or is refused.
+        tags: Whether the tags do, or are.
         delete_old: Whether old versions of objects masked in place are deleted.
     """
 
     calls: Calls
     prefix: str
     wanted: Wanted = field(default_factory=Wanted)
-    metadata: bool = True
-    tags: bool = True
+    metadata: Beside = "keep"
+    tags: Beside = "keep"
     delete_old: bool = False
 
     @property
@@ -94,7 +94,7 @@ class Bucket:
     @contextmanager
     def sealing(self, run: RunInfo, part: Part, carried: Carried | None) -> Iterator[SealedUpload]:
         """Write a new version of an object, as an upload that stays open until it is published."""
-        name, key = part.id, self.prefix + part.id
+        name, key = part.name, self.prefix + part.name
         in_place = carried is not None and carried.origin == self.calls.url(key)
         replaces, date = self._target(key)
         if in_place and carried is not None and split_pin(carried.pin)[0] != replaces:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from dmengine.errors import PlanError
+from dmengine.errors import InputError, PlanError
 from dmengine.spi import Finding
 from dmengine_connectors.stores.s3_calls import Calls, RefusedError
 
 Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+Beside = Literal["keep", "drop", "fail"]
+"""What happens to an object's metadata, or to its tags."""
 
 _HEADERS: Final = (
     "ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires",
@@ -65,28 +67,34 @@ class Wanted:
 
 
 def read_attributes(
-    calls: Calls, key: str, answer: Mapping[str, Any], *, metadata: bool, tags: bool
+    calls: Calls, key: str, answer: Mapping[str, Any], *, metadata: Beside, tags: Beside
 ) -> tuple[Attributes, tuple[Finding, ...]]:
-    """Take the attributes of an object out of S3's answer, and ask for its tags if it has any."""
+    """Take the attributes of an object out of S3's answer, and ask for its tags if it has any.
+
+    Raises:
+        InputError: there is metadata, or there are tags, and that is refused.
+    """
     headers = {name: answer[name] for name in _HEADERS if answer.get(name)}
     if (kind := answer.get("StorageClass", "STANDARD")) not in ("STANDARD", *_FIXED_CLASSES):
         headers["StorageClass"] = kind
     findings = []
-    kept = dict(answer.get("Metadata", {})) if metadata else {}
+    kept = dict(answer.get("Metadata", {}))
     if kept:
-        findings.append(_kept("metadata", kept))
+        findings.append(_decided("metadata", metadata, sorted(kept)))
+    if tags != "keep" and (count := answer.get("TagCount")):
+        findings.append(_decided("tags", tags, [f"{count} in number"]))
     found: dict[str, str] = {}
-    if tags and answer.get("TagCount"):
+    if tags == "keep" and answer.get("TagCount"):
         try:
             listed = calls("get_object_tagging", Key=key)["TagSet"]
             found = {tag["Key"]: tag["Value"] for tag in listed}
-            findings.append(_kept("tags", found))
+            findings.append(_decided("tags", tags, sorted(found)))
         except RefusedError as error:
             findings.append(tags_stay("from", calls, error, "s3:GetObjectTagging"))
     encryption = {name: answer[name] for name in _ENCRYPTION if answer.get(name) is not None}
     if encryption.get("ServerSideEncryption") == "aws:kms":
         encryption.setdefault("BucketKeyEnabled", False)  # S3 tells only of a bucket key that is used
-    return Attributes(headers, kept, found, encryption), tuple(findings)
+    return Attributes(headers, kept if metadata == "keep" else {}, found, encryption), tuple(findings)
 
 
 def tags_stay(direction: Literal["from", "to"], calls: Calls, error: RefusedError, right: str) -> Finding:
@@ -95,8 +103,18 @@ def tags_stay(direction: Literal["from", "to"], calls: Calls, error: RefusedErro
     return Finding("warning", message, hint=f'{error.hint}; or set tags="drop"')
 
 
-def _kept(what: Literal["metadata", "tags"], values: Mapping[str, str]) -> Finding:
-    message = f"{what} kept as they are: {', '.join(sorted(values))}"
+def _decided(what: Literal["metadata", "tags"], policy: Beside, names: list[str]) -> Finding:
+    """Report what becomes of metadata or tags that are there.
+
+    Raises:
+        InputError: they are refused.
+    """
+    if policy == "fail":
+        message = f"the object has {what}, which are refused: {', '.join(names)}"
+        raise InputError(message, hint=f'set {what}="drop" to leave them behind, or "keep" if they hold nobody\'s data')
+    if policy == "drop":
+        return Finding("info", f"{what} left behind: {', '.join(names)}")
+    message = f"{what} kept as they are: {', '.join(names)}"
     return Finding("warning", message, hint=f'set {what}="drop" if they may hold people\'s data')
 
 

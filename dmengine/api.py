@@ -20,6 +20,7 @@ from dmengine.errors import DmengineError, KeyringError, PlanError, RunError, sh
 from dmengine.executors import ExecutorChoice
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key, hold
+from dmengine.maskfindings import check_unique
 from dmengine.paths import FieldPath
 from dmengine.planning import Plan, make_plan, plan_part
 from dmengine.records import TableRecords
@@ -183,6 +184,9 @@ def mask_table(table: pa.Table, ruleset: Rules, key: Key, *, dataset: str = "tab
     """
     hold(_checked(key))
     made = plan_part(as_ruleset(ruleset), dataset, table.schema)
+    for step in made.steps:
+        if len(step.decision.path.steps) == 1 and not step.container:
+            check_unique(step.decision, table[step.given.name])
     engine = Engine(made, key, dataset)
     firsts = itertools.accumulate((len(batch) for batch in table.to_batches()), initial=0)
     given = [Batch(TableRecords(batch), first) for batch, first in zip(table.to_batches(), firsts, strict=False)]

@@ -22,7 +22,7 @@ from dmengine.decisions import (
 )
 from dmengine.errors import DmengineError, PlanError, at
 from dmengine.foldernames import folder_findings
-from dmengine.maskfindings import mask_findings, too_large
+from dmengine.maskfindings import Counted, mask_findings, too_large
 from dmengine.paths import FieldPath
 from dmengine.records import schema_fields, schema_with
 from dmengine.rules import Drop, Keep, Rule, Ruleset
@@ -293,6 +293,7 @@ def make_plan(
     findings = [*described.findings, *limits.findings]
     lines: dict[tuple[str, str], PlannedField] = {}
     matched: set[str] = set()
+    counted = Counted()
     for info in described.datasets:
         try:
             with at(part=info.name):
@@ -305,10 +306,11 @@ def make_plan(
         for decision, given, line in decisions:
             lines.setdefault((line.dataset, line.field), line)
             findings += mask_findings(decision, given)
+            counted.add(decision, info)
         if plan.works_on_columns and (finding := too_large(info)):
             findings.append(finding)
         matched |= plan.matched
-    findings += _whole_findings(ruleset, described, matched, findings)
+    findings += [*counted.findings(), *_whole_findings(ruleset, described, matched, findings)]
     unique = tuple(dict.fromkeys(findings))
     size = sum(info.size or 0 for info in described.datasets)
     return Plan(

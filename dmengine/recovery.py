@@ -14,7 +14,7 @@ from dmengine.errors import DmengineError, InputError, RunError
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key
 from dmengine.logs import event
-from dmengine.report import FieldReport, Output, Report
+from dmengine.report import FieldReport, Output, Report, found_findings
 from dmengine.rules import Ruleset
 from dmengine.sealing import Sealing, Settings
 from dmengine.spi import Finding, GoneError, Leftovers, Sink, Source, Store
@@ -56,11 +56,12 @@ def _finish(
     assert identity is not None
     started = time.perf_counter()
     done = publish(sink, journal, epoch, _noted(journal, committed["parts"]), sealing)
+    fields = field_reports(ruleset or Ruleset([]), done)
     report = Report(
         journal.run_id, "finished", identity["source"], sink.location, identity["ruleset"], identity["key"],
-        time.perf_counter() - started, field_reports(ruleset or Ruleset([]), done), tuple(map(output_of, done)),
+        time.perf_counter() - started, fields, tuple(map(output_of, done)),
         leftovers=cleaned_up(source, sink, journal).names, version=version(),
-        findings=(Finding("info", "published by a later process after a crash"),),
+        findings=(Finding("info", "published by a later process after a crash"), *found_findings(fields)),
     )  # fmt: skip
     journal.finish(report.to_dict())
     return report

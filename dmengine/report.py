@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -17,7 +18,10 @@ SUFFIXES: Final = (".html", ".json", ".md", ".txt")
 
 @dataclass(frozen=True, slots=True)
 class FieldReport:
-    """Counts of one field over a whole run; `unchanged` are masked values that equal their original."""
+    """Counts of one field over a whole run; `unchanged` are masked values that equal their original.
+
+    `found` has what the mask counted within values: the findings of `scrub`, by kind.
+    """
 
     dataset: str
     field: str
@@ -29,6 +33,7 @@ class FieldReport:
     unchanged: int
     mismatched: int
     kept: int
+    found: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,17 @@ def unwritable(path: str | Path) -> str:
     if Path(path).suffix not in SUFFIXES:
         return f"its name ends in none of {', '.join(SUFFIXES)}"
     return "" if Path(path).parent.is_dir() else "there is no such folder"
+
+
+def found_findings(fields: Iterable[FieldReport]) -> tuple[Finding, ...]:
+    """Say what masks found within values, field by field.
+
+    >>> report = FieldReport("*", "note", "scrub", "", 9, 0, 9, 2, 0, 0, {"phone": 1200, "email": 3})
+    >>> [f"{finding.where}: {finding.message}" for finding in found_findings([report])]
+    ['note: scrub found: email 3, phone 1,200']
+    """
+    told = ((f, ", ".join(f"{what} {count:,}" for what, count in sorted(f.found.items()))) for f in fields)
+    return tuple(Finding("info", f"{f.action} found: {counts}", f.field) for f, counts in told if counts)
 
 
 def finding_table(findings: Sequence[Finding]) -> Table:

@@ -27,7 +27,7 @@ from dmengine.recovery import (
     roll_back,
     tell_left,
 )
-from dmengine.report import Report
+from dmengine.report import Report, found_findings
 from dmengine.rules import Ruleset
 from dmengine.sealing import Sealing, Settings
 from dmengine.spi import Described, Leftovers, Sink, Source, Store
@@ -138,10 +138,11 @@ class Run:
         tell_left(error, left)
 
     def _report(self, done: list[PartDone], left: tuple[str, ...]) -> Report:
-        findings = (*self.plan.findings, *(finding for part in done for finding in part.findings))
+        fields = field_reports(self.ruleset, done)
+        findings = (*self.plan.findings, *(f for part in done for f in part.findings), *found_findings(fields))
         return Report(
             self.journal.run_id, "finished", self.source_location, self.sink.location, self.ruleset.fingerprint,
-            self.key.fingerprint, time.perf_counter() - self.started, field_reports(self.ruleset, done),
+            self.key.fingerprint, time.perf_counter() - self.started, fields,
             tuple(map(output_of, done)), self.described.outcomes, findings, left, version(),
         )  # fmt: skip
 

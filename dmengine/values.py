@@ -76,12 +76,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What a source knows of one dataset without side effects."""
+    """What a source knows of one dataset without side effects.
+
+    Attributes:
+        name: The name that a ruleset's `match` is held against.
+        schema: None where each record says for itself what it holds.
+        size: Bytes, where known.
+        form: The name of its format.
+        most: How many different values a field has at most, by its path, where that is known.
+    """
 
     name: str
     schema: pa.Schema | None
     size: int | None = None
     form: str = ""
+    most: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

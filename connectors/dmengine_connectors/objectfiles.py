@@ -6,12 +6,14 @@ import hashlib
 import itertools
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import lru_cache
 from typing import BinaryIO, Literal, cast
+
+import pyarrow as pa
 
 from dmengine import registry
 from dmengine.errors import DmengineError, InputError, at
@@ -153,8 +155,8 @@ class ObjectFiles(ABC):
         chosen = self._known(info.name)
         with ExitStack() as stack, at(part=info.name), named("read", info.name):
             file = stack.enter_context(self.objects.open(info.name, info.pin, "glance"))
-            schema = chosen.schema(_plain(stack, file, info.name, chosen))
-        return DatasetInfo(info.name, schema, info.size, chosen.name)
+            schema, most = _looked(chosen, _plain(stack, file, info.name, chosen))
+        return DatasetInfo(info.name, schema, info.size, chosen.name, most)
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -262,6 +264,12 @@ def standing(replaced: int, others: int, words: str) -> Iterator[Finding]:
 
 def _plain(stack: ExitStack, file: BinaryIO, name: str, chosen: Format) -> BinaryIO:
     return stack.enter_context(decompressed(file, codec_of(name)[0])) if chosen.codecs else file
+
+
+def _looked(chosen: Format, file: BinaryIO) -> tuple[pa.Schema | None, Mapping[str, int]]:
+    """Read the schema, and what the format knows of how many different values there are."""
+    look: Callable[[BinaryIO], tuple[pa.Schema | None, Mapping[str, int]]] | None = getattr(chosen, "look", None)
+    return look(file) if look is not None else (chosen.schema(file), {})
 
 
 @lru_cache(maxsize=1)

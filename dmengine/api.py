@@ -21,6 +21,7 @@ from dmengine.eventlog import EventLog, followed
 from dmengine.executors import ExecutorChoice
 from dmengine.journal import Journal, unfinished
 from dmengine.keyring import Key, hold
+from dmengine.maskfindings import check_unique
 from dmengine.partplans import plan_part
 from dmengine.paths import FieldPath
 from dmengine.planning import Plan, make_plan
@@ -224,6 +225,9 @@ def mask_table(table: pa.Table, ruleset: Rules, key: Key, *, dataset: str = "tab
     """
     hold(_checked(key))
     made = plan_part(as_ruleset(ruleset), dataset, table.schema)
+    for step in made.steps:
+        if len(step.decision.path.steps) == 1 and not step.container:
+            check_unique(step.decision, table[step.given.name])
     engine = Engine(made, key, dataset)
     firsts = itertools.accumulate((len(batch) for batch in table.to_batches()), initial=0)
     given = [Batch(TableRecords(batch), first) for batch, first in zip(table.to_batches(), firsts, strict=False)]

@@ -110,6 +110,7 @@ def _masked(
     mismatched = int(weigh[bad].sum())
     counts.mismatched += mismatched
     counts.masked += int(weigh.sum()) - mismatched
+    counts.add_found({what: int((each * weigh).sum()) for what, each in context.counted.items()})
     if result.type == values.type:
         counts.unchanged += int(weigh[equal(result, values) & ~bad].sum())
     return result

@@ -35,7 +35,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.arrow import NumberType, text_from_matrix
+from dmengine.arrow import NumberType, offsets, text_from_matrix
 from dmengine.errors import MaskError, PlanError
 
 MAX_DIGITS: Final = 400
@@ -47,6 +47,7 @@ _NUMBER: Final = re.compile(
     r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?0*(?P<exponent>[0-9]+))?|[+-]?(nan|inf(inity)?)", re.IGNORECASE
 )
 _HEX_PAIRS: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
+_ZERO, _MINUS = np.uint8(ord("0")), ord("-")
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 """0001-01-01 and the end of 9999-12-31, in seconds since 1970."""
@@ -185,12 +186,19 @@ def _number(texts: pa.Array) -> pa.Array:
 
 
 def _integers(texts: pa.Array) -> pa.Array | None:
+    if not _only_digits(texts):  # a cast that fails does so slowly, and Arrow reads 0x1F
+        return None
     try:
-        integers = texts.cast(pa.int64())
+        return texts.cast(pa.int64())
     except pa.ArrowInvalid:
         return None
-    hexadecimal = (pc.any(pc.match_substring(texts, x), min_count=0).as_py() for x in "xX")  # Arrow reads 0x1F
-    return None if any(hexadecimal) else integers
+
+
+def _only_digits(texts: pa.Array) -> bool:
+    """Say whether there is nothing but digits and signs in the bytes of all texts."""
+    ends, buffer = offsets(texts), texts.buffers()[2]
+    content = np.frombuffer(buffer or b"", np.uint8)[ends[0] : ends[-1]]
+    return bool(((content - _ZERO < 10) | (content == _MINUS)).all())
 
 
 def _numeral(text: str) -> str:

@@ -28,6 +28,7 @@ class Context:
         elements: The ordinal of each value within its record.
         reader: Returns the original values of another field for the slots of these values.
         mismatched: Set by `mismatch`.
+        counted: Set by `count`.
     """
 
     source: Key = field(repr=False)
@@ -37,6 +38,7 @@ class Context:
     elements: Positions | None = None
     reader: Callable[[str], pa.Array] | None = None
     mismatched: npt.NDArray[np.bool_] | None = None
+    counted: dict[str, Positions] = field(default_factory=dict)
 
     def bits(self, values: pa.Array, purpose: str = "") -> Words:
         """Return the keyed PRF of the canonical form of each value, as (n, 2) uint64."""
@@ -62,6 +64,10 @@ class Context:
         """Report the values that the mask cannot take."""
         self.mismatched = where if self.mismatched is None else self.mismatched | where
 
+    def count(self, what: str, each: Positions) -> None:
+        """Note how often something was found in each value."""
+        self.counted[what] = self.counted[what] + each if what in self.counted else each
+
     def in_domain(self, domain: str) -> Context:
         """Return the context of another domain, with mismatches of its own."""
-        return dataclasses.replace(self, domain=domain, mismatched=None)
+        return dataclasses.replace(self, domain=domain, mismatched=None, counted={})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 
 @dataclass(slots=True)
 class FieldCounts:
-    """Counts of one field: `seen` = `null` + `masked` + `kept` + `mismatched`; `unchanged` is part of `masked`."""
+    """Counts of one field: `seen` = `null` + `masked` + `kept` + `mismatched`; `unchanged` is part of `masked`.
+
+    `found` has what a mask counted in the values, such as how many telephone numbers were in texts.
+    """
 
     seen: int = 0
     null: int = 0
@@ -16,11 +19,18 @@ class FieldCounts:
     unchanged: int = 0
     mismatched: int = 0
     kept: int = 0
+    found: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: FieldCounts) -> None:
         """Add the counts of another batch."""
-        for name, value in asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
+        for name in ("seen", "null", "masked", "unchanged", "mismatched", "kept"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.add_found(other.found)
+
+    def add_found(self, found: Mapping[str, int]) -> None:
+        """Add what a mask counted in some values."""
+        for what, count in found.items():
+            self.found[what] = self.found.get(what, 0) + count
 
 
 @dataclass(slots=True)

@@ -9,6 +9,8 @@ from typing import Final
 import pyarrow as pa
 
 from dmengine.decisions import Decision
+from dmengine.errors import at
+from dmengine.merging import merging_findings, needs_a_count, refuse_merging
 from dmengine.spi import DatasetInfo, Finding, Masker, findings_of
 
 WHOLE_PART: Final = 256 << 20
@@ -35,6 +37,40 @@ def _column_finding(masker: Masker, path: str) -> Finding:
         path,
         "use a mask that takes values one by one where columns are joined",
     )
+
+
+class Counted:
+    """How many different values each masked field has at most, over all datasets of a source."""
+
+    def __init__(self) -> None:
+        self._most: dict[tuple[str, int], tuple[Masker, int | None]] = {}
+
+    def add(self, decision: Decision, info: DatasetInfo) -> None:
+        """Count the field of one dataset; one that does not know makes the whole unknown."""
+        masker, path = decision.masker, str(decision.path)
+        if masker is None:
+            return
+        before = self._most.get((path, id(decision.rule)), (masker, 0))[1]
+        here = info.most.get(path)
+        self._most[path, id(decision.rule)] = masker, None if before is None or here is None else before + here
+
+    def findings(self) -> Iterator[Finding]:
+        """Say how many values of each field are expected to share a result."""
+        for (path, _), (masker, most) in self._most.items():
+            for finding in merging_findings(masker, most):
+                yield replace(finding, where=path)
+
+
+def check_unique(decision: Decision, column: pa.ChunkedArray) -> None:
+    """Count the values of a table's column, where its mask shall keep more apart than it may be able to.
+
+    Raises:
+        PlanError: the mask has too few results.
+    """
+    masker, rows = decision.masker, len(column) - column.null_count
+    if masker is not None and decision.rule.when is None and needs_a_count(masker, rows):
+        with at(field=str(decision.path)):
+            refuse_merging(masker, len(column.unique()) - bool(column.null_count))
 
 
 def too_large(info: DatasetInfo) -> Finding | None:

@@ -12,7 +12,7 @@ from dmengine.drift import Drift, Kind, Planner, Refused
 from dmengine.errors import DmengineError, PlanError, at
 from dmengine.folderrules import folder_label, told_finding
 from dmengine.gathering import inside_of, places_of
-from dmengine.maskfindings import mask_findings, too_large
+from dmengine.maskfindings import Counted, mask_findings, too_large
 from dmengine.partplans import FieldStep, PartPlan, out_of, reading_mark, reads_of, unlisted_error
 from dmengine.paths import FieldPath
 from dmengine.rules import Drop, Keep, Ruleset
@@ -92,7 +92,8 @@ def make_plan(
     lines: dict[tuple[str, str], PlannedField] = {}
     matched: set[str] = set()
     planner, drift, refused = Planner(ruleset, limits.fields), Drift(), Refused()
-    planned: set[Kind] = set()
+    decided: dict[Kind, list[Decision]] = {}
+    counted = Counted()
     for info in described.datasets:
         kind = planner.kind(info.name, info.schema)
         drift.note(_group(ruleset, info.name), kind, info.shown, info.schema)
@@ -101,20 +102,22 @@ def make_plan(
         try:
             with at(part=info.name):
                 plan = planner.plan(info.name, info.schema)
-                known = info.schema is not None and kind in planned
-                decisions = [] if known else _decisions(plan, documents.get(info.name, ()))
+                known = decided.get(kind) if info.schema is not None else None
+                decisions = [] if known is not None else _decisions(plan, documents.get(info.name, ()))
         except DmengineError as error:
             refused.note(kind, told_finding(_as_finding("error", error), {info.name: info.shown}))
             continue
-        planned.add(kind)
+        decided[kind] = known if known is not None else [decision for decision, _, _ in decisions]
         for decision, given, line in decisions:
             for one in (line, *_lines_inside(decision, line)):
                 lines.setdefault((one.dataset, one.field), one)
             findings += mask_findings(decision, given)
+        for decision in decided[kind]:
+            counted.add(decision, info)
         if plan.works_on_columns and (finding := too_large(info)):
             findings.append(finding)
         matched |= plan.matched
-    findings += [*refused.findings(), *drift.findings()]
+    findings += [*refused.findings(), *drift.findings(), *counted.findings()]
     findings += _whole_findings(ruleset, described, matched, findings)
     unique = tuple(dict.fromkeys(findings))
     size = sum(info.size or 0 for info in described.datasets)

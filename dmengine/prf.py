@@ -101,10 +101,10 @@ def cmac_blocks(key: bytes, high: Words, low: Words) -> Words:
     for start in range(0, rows, BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
         blocks = tags[part]
-        np.bitwise_xor(high[part], whole[0], out=blocks[:, 0])
-        np.bitwise_xor(low[part], whole[1], out=blocks[:, 1])
-        blocks[:] = aes.encrypt(blocks.byteswap(inplace=True))
-        blocks.byteswap(inplace=True)
+        big_endian = blocks.view(">u8")
+        big_endian[:, 0] = high[part] ^ whole[0]
+        big_endian[:, 1] = low[part] ^ whole[1]
+        blocks[:] = aes.encrypt(blocks).view(">u8")
     return tags
 
 

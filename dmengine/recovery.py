@@ -17,7 +17,7 @@ from dmengine.keyring import Key
 from dmengine.logs import event
 from dmengine.naming import described
 from dmengine.paths import FieldPath
-from dmengine.report import FieldReport, Output, Report
+from dmengine.report import FieldReport, Output, Report, found_findings
 from dmengine.rules import Drop, Keep, Ruleset
 from dmengine.sealing import Sealing, Settings
 from dmengine.spi import Finding, GoneError, Leftovers, Part, Sink, Source, Store
@@ -60,11 +60,14 @@ def _finish(
     started = time.perf_counter()
     done = publish(sink, journal, epoch, _noted(journal, committed["parts"]), sealing)
     left = cleaned_up(source, sink, journal)
+    fields = field_reports(ruleset or Ruleset([]), done)
     report = Report(
         journal.run_id, "finished", identity["source"], sink.location, identity["ruleset"], identity["key"],
-        time.perf_counter() - started, field_reports(ruleset or Ruleset([]), done), tuple(map(output_of, done)),
+        time.perf_counter() - started, fields, tuple(map(output_of, done)),
         leftovers=left.names, version=version(),
-        findings=(Finding("info", "published by a later process after a crash"), *left.findings),
+        findings=(
+            Finding("info", "published by a later process after a crash"), *found_findings(fields), *left.findings
+        ),
     )  # fmt: skip
     return ended(report, journal)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,7 @@ class FieldReport:
     """Counts of one field over a whole run.
 
     `unchanged` are masked values that equal their original, `missing` the records that lack a field which is masked.
+    `found` has what the mask counted within values: the findings of `scrub`, by kind.
     """
 
     dataset: str
@@ -34,6 +36,7 @@ class FieldReport:
     mismatched: int
     kept: int
     missing: int = 0
+    found: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,17 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         for (severity, message, hint), where in places.items()
         for more in [len(where) - _NAMED]
     )
+
+
+def found_findings(fields: Iterable[FieldReport]) -> tuple[Finding, ...]:
+    """Say what masks found within values, field by field.
+
+    >>> report = FieldReport("*", "note", "scrub", "", 9, 0, 9, 2, 0, 0, {"phone": 1200, "email": 3})
+    >>> [f"{finding.where}: {finding.message}" for finding in found_findings([report])]
+    ['note: scrub found: email 3, phone 1,200']
+    """
+    told = ((f, ", ".join(f"{what} {count:,}" for what, count in sorted(f.found.items()))) for f in fields)
+    return tuple(Finding("info", f"{f.action} found: {counts}", f.field) for f, counts in told if counts)
 
 
 def finding_table(findings: Sequence[Finding]) -> Table:

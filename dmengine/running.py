@@ -28,7 +28,7 @@ from dmengine.recovery import (
     roll_back,
     tell_left,
 )
-from dmengine.report import Report, gathered
+from dmengine.report import Report, found_findings, gathered
 from dmengine.rules import Ruleset
 from dmengine.sealing import Sealing, Settings
 from dmengine.spi import Described, Leftovers, Sink, Source, Store
@@ -138,11 +138,12 @@ class Run:
         tell_left(error, left)
 
     def _report(self, done: list[PartDone], left: Leftovers) -> Report:
+        fields = field_reports(self.ruleset, done)
         of_parts = gathered(finding for part in done for finding in part.findings)
-        findings = (*self.plan.findings, *of_parts, *left.findings)
+        findings = (*self.plan.findings, *of_parts, *found_findings(fields), *left.findings)
         return Report(
             self.journal.run_id, "finished", self.source_location, self.sink.location, self.ruleset.fingerprint,
-            self.key.fingerprint, time.perf_counter() - self.started, field_reports(self.ruleset, done),
+            self.key.fingerprint, time.perf_counter() - self.started, fields,
             tuple(map(output_of, done)), self.described.outcomes, findings, left.names, version(),
         )  # fmt: skip
 

@@ -74,6 +74,10 @@ class MaskContext(Protocol):
         """Report the values that this mask cannot take; what it returns there is thrown away."""
         ...
 
+    def count(self, what: str, each: Positions) -> None:
+        """Say how often something was found in each value: the report has the sum over the run."""
+        ...
+
     def in_domain(self, domain: str) -> MaskContext:
         """Return the context of another domain, with mismatches of its own: for values found inside of a value."""
         ...
@@ -91,7 +95,9 @@ class Masker(Protocol):
     `ctx.in_domain` with the masks that it uses there.
 
     One that a person should be warned of, or whose domain is small, may have `findings(field)`: what the plan is to
-    say of it for a field of this type (null, where documents say for themselves what they hold).
+    say of it for a field of this type (null, where documents say for themselves what they hold). One that chooses among
+    a known number of results, as if by lot, may say so by `capacity`, and by `unique` that it shall keep values apart:
+    the plan says how many values are expected to share a result.
     """
 
     @property
@@ -218,7 +224,9 @@ class RecordStream:
 class Format(Protocol):
     """Reads a file as records, and writes records back in the form they were read in.
 
-    A frozen dataclass: its fields are the options a user may set.
+    A frozen dataclass: its fields are the options a user may set. One that knows without reading records how many
+    different values the fields have may have `look(file)`, which returns the schema and these counts by path
+    (`DatasetInfo.most`).
     """
 
     @property

@@ -149,6 +149,7 @@ class DatasetInfo:
         size: Bytes, where known.
         form: The name of its format.
         target: What it is called at the target, where its own name holds values that a rule masks.
+        most: How many different values a field has at most, by its path, where that is known.
     """
 
     name: str
@@ -156,6 +157,7 @@ class DatasetInfo:
     size: int | None = None
     form: str = ""
     target: str = ""
+    most: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:

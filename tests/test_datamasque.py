@@ -202,6 +202,18 @@ def one(masks: str, extra: str = "") -> Imported:
             "[{type: concat, glue: '-', masks: [{type: imitate}, {type: from_fixed, value: z}]}]",
             "{type: concat, masks: [imitate, {type: fixed, value: z}], glue: '-'}",
         ),
+        (
+            "[{type: from_file, seed_file: branches.csv, seed_column: b}]",
+            "{type: from_file, file: branches.csv, column: b}",
+        ),
+        (
+            "[{type: from_file, seed_file: b.csv, seed_column: b, table_filter_column: c, seed_filter_column: d}]",
+            "{type: from_file, file: b.csv, column: b, match: d, match_field: c}",
+        ),
+        (
+            "[{type: from_file, seed_file: 'DataMasque_{US}_addresses.csv', seed_column: postcode}]",
+            "{type: address, part: postcode}",
+        ),
         ("[{type: imitate_unique}]", "{type: fpe, alphabet: alphanumeric}"),
         ("[{type: from_unique_imitate}]", "{type: fpe, alphabet: alphanumeric}"),
         ("[{type: from_unique, format: '{[A-Z],9}'}]", "{type: format_string, format: '{[A-Z],9}'}"),
@@ -227,7 +239,7 @@ def test_each_mask_becomes_the_mask_that_does_its_work(masks: str, mask: str) ->
     [
         ("[{type: from_blob, blob_file: face.png}]", "use fixed"),
         ("[{type: unstructured_text, matchers: []}]", "use scrub"),
-        ("[{type: from_file, seed_file: branches.csv, seed_column: b}]", "not at hand"),
+        ("[{type: from_file, seed_file: branches.csv}]", "no seed_column"),
         ("[{type: from_column, source_column: other.y}]", "no joins"),
         ("[{type: credit_card, generate_card_number: false}]", "neither"),
         ("[{type: retain_date_component, day: true}]", "only the year"),
@@ -259,6 +271,26 @@ def test_random_masks_draw_and_hashed_ones_are_consistent() -> None:
     assert not drawn.ruleset.rules[0].mask.consistent  # type: ignore[union-attr]
     assert drawn.not_carried == ()
     assert any("always consistent" in note.why for note in listed.not_carried)
+
+
+def test_columns_of_one_seed_file_come_from_one_row(key: dm.Key, tmp_path: Path) -> None:
+    """With the same hash column, the town and the postcode of a record are those of one row of the user's file."""
+    towns = [("Nordhafen", "10001"), ("Suedhafen", "20002"), ("Westhafen", "30003"), ("Osthafen", "40004")]
+    (tmp_path / "towns.csv").write_text("town,code\n" + "".join(f"{town},{code}\n" for town, code in towns))
+    columns = "".join(
+        f"  - {{column: {name}, hash_columns: [id], "
+        f"masks: [{{type: from_file, seed_file: {tmp_path}/towns.csv, seed_column: {name}}}]}}\n"
+        for name in ("town", "code")
+    )
+    text = f'version: "1.0"\ntasks:\n- type: mask_tabular_file\n  rules:\n{columns}'
+    table = pa.table({"id": [*range(40)], "town": ["x"] * 40, "code": ["y"] * 40})
+    rules = import_datamasque(text).ruleset.rules
+
+    masked = dm.mask_table(table, dm.Ruleset([dm.keep("id", because="number"), *rules]), key)
+
+    rows = set(zip(masked["town"].to_pylist(), masked["code"].to_pylist(), strict=True))
+    assert rows <= set(towns)
+    assert len(rows) > 1
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -139,6 +140,69 @@ def test_a_few_long_rows_give_what_many_give(radix: int, length: int) -> None:
 
     assert (alone == together[:3]).all()
     assert (back == digits[:3]).all()
+
+
+@pytest.mark.parametrize("bits", range(8, 65, 2))
+def test_words_of_bits_are_texts_of_radix_two(bits: int) -> None:
+    """A word is enciphered to the same bits whether it is given as a number or as its digits."""
+    places = np.arange(bits - 1, -1, -1, dtype=np.uint64)
+    digits = random_digits(2, 300, bits)
+    words = np.bitwise_or.reduce(digits.astype(np.uint64) << places, axis=1)
+
+    masked = FF1(KEY, 10, b"tweak").encrypt_bits(words, bits)
+
+    spelled = (masked[:, None] >> places & np.uint64(1)).tolist()
+    assert spelled == FF1(KEY, 2, b"tweak").encrypt_digits(digits).tolist()
+
+
+@pytest.mark.parametrize(("radix", "length"), [(10, 5), (10, 22), (1891, 6), (294, 11), (65536, 6), (2, 64), (36, 2)])
+def test_halves_are_enciphered_as_their_digits_are(radix: int, length: int) -> None:
+    """A text given as two numbers becomes the two numbers of the enciphered text."""
+    digits = random_digits(radix, 300, length)
+    weights = [[radix**place for place in range(count - 1, -1, -1)] for count in (length // 2, -(-length // 2))]
+    split = length // 2
+
+    def halves(rows: npt.NDArray[np.integer[Any]]) -> list[list[int]]:
+        return [[sum(map(int.__mul__, row, weight)) for row in part.tolist()]
+                for part, weight in zip((rows[:, :split], rows[:, split:]), weights, strict=True)]  # fmt: skip
+
+    left, right = (np.array(half, np.uint64) for half in halves(digits))
+    cipher = FF1(KEY, radix)
+
+    masked = cipher.encrypt_halves(left, right, length)
+
+    assert [half.tolist() for half in masked] == halves(cipher.encrypt_digits(digits))
+
+
+@pytest.mark.parametrize("size", [10_000, 999_983, 1_000_000, 50_000_000])
+def test_rounds_computed_beforehand_change_nothing(size: int) -> None:
+    """An integer is permuted alike in a long column, where the rounds are tabulated, and in a short one."""
+    values = np.random.default_rng(5).integers(0, size, 100_000).astype(np.uint64)
+    values = np.minimum(values, np.uint64(size - 1))
+    cipher = FF1(KEY, 10)
+
+    masked = cipher.encrypt_integers(values[:9_000], size)
+
+    assert masked[:200].tolist() == cipher.encrypt_integers(values[:200], size).tolist()
+    assert cipher.decrypt_integers(masked, size).tolist() == values[:9_000].tolist()
+
+
+@pytest.mark.parametrize("bits", [0, 7, 9, 66])
+def test_words_of_other_sizes_are_refused(bits: int) -> None:
+    """An odd, small or large number of bits is refused, and so is a word with more bits than said."""
+    with pytest.raises(PlanError):
+        FF1(KEY, 2).encrypt_bits(np.zeros(1, np.uint64), bits)
+    with pytest.raises(MaskError):
+        FF1(KEY, 2).encrypt_bits(np.array([256], np.uint64), 8)
+
+
+def test_halves_that_do_not_fit_are_refused() -> None:
+    """Halves beyond a word, and numbers beyond their half, are refused."""
+    one = np.ones(1, np.uint64)
+    with pytest.raises(PlanError):
+        FF1(KEY, 10).encrypt_halves(one, one, 38)
+    with pytest.raises(MaskError):
+        FF1(KEY, 10).encrypt_halves(one * np.uint64(100), one, 4)
 
 
 def test_an_independent_library_agrees() -> None:

@@ -227,7 +227,7 @@ def test_a_plan_warns_of_real_values_and_of_whole_columns(tmp_path: Path, key: d
     ids=lambda value: None if isinstance(value, str) else value.mask.name,
 )
 def test_a_plan_says_what_a_mask_says_of_itself(tmp_path: Path, key: dm.Key, rule: dm.Rule, message: str) -> None:
-    """Warnings of masks are findings with the field; a chain in which the mask is a step has none."""
+    """Warnings of masks are findings with the field."""
     source = folder(tmp_path / "in", people_csv=PEOPLE)
     rules = dm.Ruleset([rule, dm.Rule("email", Redact())])
 

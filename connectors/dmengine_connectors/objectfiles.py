@@ -6,12 +6,14 @@ import hashlib
 import itertools
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import lru_cache
 from typing import BinaryIO, Literal, cast
+
+import pyarrow as pa
 
 from dmengine import registry
 from dmengine.errors import DmengineError, InputError, at
@@ -168,8 +170,8 @@ class ObjectFiles(ABC):
             file = stack.enter_context(self.objects.open(info.name, info.pin, "glance"))
             if self.refuses_beside:
                 self.objects.carried(file, info.name)
-            schema = chosen.schema(self._plain(stack, file, info.name, chosen))
-        return DatasetInfo(info.name, schema, info.size, chosen.name)
+            schema, most = _looked(chosen, self._plain(stack, file, info.name, chosen))
+        return DatasetInfo(info.name, schema, info.size, chosen.name, most=most)
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -278,6 +280,12 @@ def standing(replaced: int, others: int, words: str) -> Iterator[Finding]:
         yield Finding("warning", f"{replaced} files of the target will be replaced")
     if others:
         yield Finding("warning", f"the target holds {others} other {words}; they stay")
+
+
+def _looked(chosen: Format, file: BinaryIO) -> tuple[pa.Schema | None, Mapping[str, int]]:
+    """Read the schema, and what the format knows of how many different values there are."""
+    look: Callable[[BinaryIO], tuple[pa.Schema | None, Mapping[str, int]]] | None = getattr(chosen, "look", None)
+    return look(file) if look is not None else (chosen.schema(file), {})
 
 
 @lru_cache(maxsize=1)

@@ -172,6 +172,8 @@ def _keyed_by(others: list[str], steps: list[Spec], path: FieldPath, part: Part,
     first = part.masks[0].get("type")
     if first in ("from_fixed", "from_column", "set_checksum"):
         return steps
+    if steps[0]["type"] == "from_file" and len(others) == 1:
+        return [steps[0] | {"subject": str(FieldPath.of(others[0]))}, *steps[1:]]
     if first not in GENERATING:
         why = f"the result follows from the value itself, not from {names}"
         notes.add(part.place, f"{path}: hash_columns", "differs", why)

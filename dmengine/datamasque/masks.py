@@ -106,10 +106,18 @@ def _from_column(reading: Reading, mask: Written) -> Iterator[Spec]:
 def _from_file(reading: Reading, mask: Written) -> Iterator[Spec]:
     spec = from_file(str(mask["seed_file"]), str(mask.get("seed_column", "")))
     if spec is None:
-        raise Unknown("the entries of this seed file are not at hand")
+        raise Unknown("it has no seed_column")
+    if "null_string" in mask:
+        reading.differs(mask, "null_string is left out: null stays null, and no other value becomes one")
+    if spec["type"] != "from_file":
+        reading.differs(mask, f"{spec['type']} has a list of its own in place of the seed file")
+        if "table_filter_column" in mask:
+            reading.differs(mask, "table_filter_column is left out: the whole list is chosen from")
+        yield spec
+        return
+    reading.differs(mask, "the seed file is read from that path on the machine that runs: put a copy there")
     if "table_filter_column" in mask:
-        reading.differs(mask, "table_filter_column is left out: the whole list is chosen from")
-    reading.differs(mask, f"{spec['type']} has a list of its own in place of the seed file")
+        spec |= {"match": mask["seed_filter_column"], "match_field": mask["table_filter_column"]}
     yield spec
 
 

@@ -95,6 +95,52 @@ class FF1:
         """Undo `encrypt_integers`."""
         return self._permute(values, size, decrypt=True)
 
+    def encrypt_bits(self, values: Words, bits: int) -> Words:
+        """Encipher words of so many bits, an even number from 8 to 64, as that many digits of radix 2.
+
+        The same as `encrypt_digits` of a cipher with radix 2, whatever the radix of this one; the first digit is the
+        highest bit.
+
+        >>> cipher = FF1(bytes(32), radix=2)
+        >>> [f"{word:08b}" for word in cipher.encrypt_bits(np.array([5], np.uint64), 8).tolist()]
+        ['01000011']
+        >>> cipher.encrypt_digits(np.array([[0, 0, 0, 0, 0, 1, 0, 1]], np.uint8)).tolist()
+        [[0, 1, 0, 0, 0, 0, 1, 1]]
+        """
+        if bits not in range(8, 65, 2):
+            raise PlanError(f"no permutation of words of {bits} bits", hint="give an even number from 8 to 64")
+        if values.size and bits < 64 and int(values.max()) >> bits:
+            raise MaskError(f"a word has more than {bits} bits", hint="give integers below 2 to the power of bits")
+        result = values.astype(np.uint64)
+        if len(result):
+            cipher = Narrow(self.key, 2, self.tweak, bits, min(len(result), BLOCK_ROWS))
+            _encipher(cipher, result, decrypt=False)
+        return result
+
+    def encrypt_halves(self, left: Words, right: Words, length: int) -> tuple[Words, Words]:
+        """Encipher texts of so many digits, each given as the number of its first half and that of its second.
+
+        The same as `encrypt_digits`, where a half is below 2^63; nothing is spelled.
+
+        >>> cipher = FF1(bytes(32), radix=10)
+        >>> left, right = cipher.encrypt_halves(np.array([0], np.uint64), np.array([57], np.uint64), 5)
+        >>> int(left[0]), int(right[0]), cipher.encrypt_digits(np.array([[0, 0, 0, 5, 7]])).tolist()
+        (85, 141, [[8, 5, 1, 4, 1]])
+        """
+        sizes = self.radix ** (length // 2), self.radix ** (length - length // 2)
+        if length < 2 or sizes[0] * sizes[1] < FLOOR or sizes[1] >= 1 << 63:
+            raise PlanError(
+                f"no halves of {length} digits of radix {self.radix}", hint="give a length whose halves are below 2^63"
+            )
+        if any(half.size and int(half.max()) >= size for half, size in zip((left, right), sizes, strict=True)):
+            raise MaskError(f"a half has too many digits of radix {self.radix}", hint="give smaller numbers")
+        halves = left.astype(np.uint64), right.astype(np.uint64)
+        if len(left):
+            cipher = Narrow(self.key, self.radix, self.tweak, length, min(len(left), BLOCK_ROWS))
+            for part in _parts(len(left)):
+                cipher.apply_halves(halves[0][part], halves[1][part])
+        return halves
+
     def _apply(self, digits: Integers, *, decrypt: bool) -> Integers:
         self._check(digits)
         rows, length = digits.shape
@@ -143,8 +189,8 @@ class FF1:
         if rows:
             radix, length = integer_shape(size)
             cipher = Narrow(self.key, radix, self.tweak, length, min(rows, BLOCK_ROWS))
-            for part in _parts(rows):
-                _walk(cipher, result[part], size, decrypt=decrypt)
+            cipher.tabulate(rows)
+            _walk(cipher, result, size, decrypt=decrypt)
         return result
 
 
@@ -166,7 +212,7 @@ def integer_shape(size: int) -> tuple[int, int]:
 def _walk(cipher: Narrow, values: Words, size: int, *, decrypt: bool) -> None:
     """Encipher in place, and again where the result is not below the size (cycle walking)."""
     _encipher(cipher, values, decrypt=decrypt)
-    if size == 1 << 64:
+    if size == cipher.radix**cipher.length:
         return
     outside = np.flatnonzero(values >= np.uint64(size))
     while outside.size:
@@ -178,11 +224,13 @@ def _walk(cipher: Narrow, values: Words, size: int, *, decrypt: bool) -> None:
 
 def _encipher(cipher: Narrow, values: Words, *, decrypt: bool) -> None:
     modulus = np.uint64(cipher.radix**cipher.low_half)
-    high = values // modulus
-    low = values - high * modulus
-    cipher.apply_halves(high, low, decrypt=decrypt)
-    np.multiply(high, modulus, out=values)
-    values += low
+    for part in _parts(len(values)):
+        number = values[part]
+        high = number // modulus
+        low = number - high * modulus
+        cipher.apply_halves(high, low, decrypt=decrypt)
+        np.multiply(high, modulus, out=number)
+        number += low
 
 
 def _parts(rows: int) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,9 +12,20 @@ import pyarrow as pa
 from dmengine.arrow import booleans, flat, scatter
 from dmengine.errors import PlanError
 from dmengine.maskparameter import MaskParameter
-from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
+from dmengine.merging import capacity_of
+from dmengine.spi import Finding, Limits, MaskContext, Masker, Scope, Uniqueness
 from dmengine_maskers.kinds import wrong_type
-from dmengine_maskers.parts import PartContext, all_consistent, all_read, any_keyed, check_parts, in_turn, widest_scope
+from dmengine_maskers.parts import (
+    PartContext,
+    all_consistent,
+    all_domains,
+    all_read,
+    any_keyed,
+    check_parts,
+    findings_in_turn,
+    in_turn,
+    widest_scope,
+)
 
 _Work = Callable[[pa.Array, MaskContext], pa.Array]
 
@@ -64,6 +75,21 @@ class Chain:
     def reads(self) -> tuple[str, ...]:
         """The fields that any of them reads."""
         return all_read(self.masks)
+
+    @property
+    def domains(self) -> tuple[tuple[str, Masker], ...]:
+        """The domains that any of them works in beside the field's own."""
+        return all_domains(self.masks)
+
+    @property
+    def capacity(self) -> int | None:
+        """The fewest results that any of them chooses from; None where none says."""
+        known = [capacity for mask in self.masks if (capacity := capacity_of(mask)) is not None]
+        return min(known, default=None)
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say what the steps say."""
+        return findings_in_turn(self.masks, field)
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Let each mask plan what the one before it returns; what a later `truncate` cuts may be longer before."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,13 @@ from dmengine_maskers.symbols import SYMBOLS, Codes, Flags
 Check = Callable[[Codes], Flags | None]
 """Writes the check digits of each value in place, and says for which values that can be done: None is for all."""
 
-Residues = npt.NDArray[np.uint32]
-W = TypeVar("W", np.uint32, np.uint64)
+Residues = npt.NDArray[np.unsignedinteger[Any]]
+W = TypeVar("W", bound=np.unsignedinteger[Any])
 
 DIGITS: Final = tuple("0123456789")
 _DOUBLED: Final = np.array([0, 2, 4, 6, 8, 1, 3, 5, 7, 9] + [0] * 26, np.uint8)
+_FEW: Final = 4_096
+_LONGEST_LUHN: Final = 28  # nines of that many digits sum up to a byte
 _HALVED: Final = np.argsort(_DOUBLED[:10]).astype(np.uint8)
 
 _TURN: Final = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)  # J. Verhoeff, Error Detecting Decimal Codes (1969)
@@ -53,14 +55,33 @@ class Weighted:
 
     def residues(self, codes: Codes) -> Residues:
         """Return the sum of each value, modulo the modulus."""
-        total = np.zeros(codes.shape[1], np.uint32)
-        worth = None if self.worth is None else np.array(self.worth, np.uint32)
-        for weight, row in zip(self.weights, codes, strict=True):
-            if weight:
-                counted = row.astype(np.uint32) if worth is None else worth.take(row)
-                counted *= np.uint32(weight % self.modulus)
-                total += counted
-        return remainder(total, self.modulus)
+        return remainder(
+            weighted_sum(codes, [weight % self.modulus for weight in self.weights], self.worth), self.modulus
+        )
+
+
+def weighted_sum(codes: Codes, weights: Sequence[int], worth: tuple[int, ...] | None = None) -> Residues:
+    """Return the sum of the symbols, each times its weight.
+
+    >>> weighted_sum(np.array([[1], [2], [3]], np.uint8), (3, 0, 10)).tolist()
+    [33]
+    """
+    most = max(worth) if worth is not None else len(SYMBOLS) - 1
+    kind: type[np.unsignedinteger[Any]] = np.uint16 if most * sum(weights) < 1 << 16 else np.uint32
+    plain = worth is None or worth[:10] == tuple(range(10))
+    if worth is None and codes.shape[1] <= _FEW:  # few steps over all places
+        all_counted: Residues = codes.astype(kind)
+        all_counted *= np.array(weights, kind)[:, None]
+        return np.asarray(all_counted.sum(axis=0, dtype=kind))
+    total: Residues = np.zeros(codes.shape[1], kind)
+    for weight, row in zip(weights, codes, strict=True):
+        if weight:
+            as_is = worth is None or (plain and int(row.max(initial=0)) < 10)
+            counted: Residues = (row if worth is None or as_is else _worth(worth).take(row)).astype(kind)
+            if weight != 1:
+                counted *= kind(weight)
+            total += counted
+    return total
 
 
 def balanced(
@@ -99,11 +120,12 @@ class Luhn:
         """Write the check digit."""
         length = len(codes)
         at = self.at % length
-        total = np.zeros(codes.shape[1], np.uint32)
+        total: Residues = np.zeros(codes.shape[1], np.uint8 if length <= _LONGEST_LUHN else np.uint32)
         for place, row in enumerate(codes):
             if place != at:
-                total += _DOUBLED.take(row) if (length - place) % 2 == 0 else row
-        missing = remainder(np.uint32(10 * length) - total, 10).astype(np.uint8)
+                # every other digit doubled, less 9 where that has two digits
+                total += row + row - (row > 4) * np.uint8(9) if (length - place) % 2 == 0 else row
+        missing = remainder(10 - remainder(total, 10), 10).astype(np.uint8)
         codes[at] = _HALVED.take(missing) if (length - at) % 2 == 0 else missing
         return None
 
@@ -176,10 +198,11 @@ class NoneOf:
     def __call__(self, codes: Codes) -> Flags | None:
         """Write nothing."""
         found = np.zeros(codes.shape[1], np.bool_)
-        here = codes[self.start : self.start + len(self.texts[0])]
-        number = number_at(here)
         for text in self.texts:
-            found |= number == number_of(text)
+            here = np.ones(codes.shape[1], np.bool_)
+            for place, symbol in enumerate(text, self.start):
+                here &= codes[place] == SYMBOLS.index(symbol)
+            found |= here
         return np.asarray(~found)
 
 
@@ -192,7 +215,15 @@ class OneOf:
 
     def __call__(self, codes: Codes) -> Flags | None:
         """Write nothing."""
-        return _pairs(self.texts).take(number_at(codes[self.start : self.start + 2]).view(np.int64))
+        return _pairs(self.texts).take(pairs_at(codes, self.start))
+
+
+def pairs_at(codes: Codes, start: int) -> npt.NDArray[np.uint16]:
+    """Return the two symbols at a position as one number in base 36."""
+    pairs: npt.NDArray[np.uint16] = codes[start].astype(np.uint16)
+    pairs *= np.uint16(len(SYMBOLS))
+    pairs += codes[start + 1]
+    return pairs
 
 
 def number_at(codes: Codes) -> npt.NDArray[np.uint64]:
@@ -231,23 +262,39 @@ def mod_97_10(codes: Codes) -> Flags | None:
     >>> mod_97_10(codes), codes[2:4, 0].tolist()
     (None, [8, 2])
     """
-    rest = np.zeros(codes.shape[1], np.uint64)
-    for place, row in enumerate((*codes[4:], *codes[:2]), 1):
-        letters = row > 9
-        rest *= np.where(letters, np.uint64(100), np.uint64(10)) if letters.any() else np.uint64(10)
-        rest += row
-        if place % 8 == 0:  # 97 times 100 to the eighth fits into 64 bits
-            rest = remainder(rest, 97)
-    check = np.uint64(98) - remainder(remainder(rest, 97) * np.uint64(100), 97)
-    codes[2] = check // np.uint64(10)
-    codes[3] = check - codes[2] * np.uint64(10)
+    symbols = np.concatenate([codes[4:], codes[:2]])
+    letters = symbols > 9
+    some: list[bool] = np.asarray(letters.any(axis=1)).tolist()
+    whole: list[bool] = np.asarray(letters.all(axis=1)).tolist()
+    rest = _same_97(symbols, some) if some == whole else _mixed_97(symbols, letters, some)
+    check = np.uint16(98) - remainder(rest * np.uint16(100), 97)
+    tens = check // np.uint16(10)
+    codes[2], codes[3] = tens, check - tens * np.uint16(10)
     return None
+
+
+def _same_97(symbols: Codes, letters: Sequence[bool]) -> npt.NDArray[np.uint16]:
+    """Return numbers modulo 97, where letters count as two digits, and the same places are letters in all of them."""
+    weights = [1]
+    for letter in reversed(letters[1:]):
+        weights.append(weights[-1] * (100 if letter else 10) % 97)
+    return remainder(weighted_sum(symbols, weights[::-1]), 97).astype(np.uint16)
+
+
+def _mixed_97(symbols: Codes, letters: Flags, some: Sequence[bool]) -> npt.NDArray[np.uint16]:
+    rest = np.zeros(symbols.shape[1], np.uint64)
+    for place, row in enumerate(symbols):
+        rest *= np.where(letters[place], np.uint64(100), np.uint64(10)) if some[place] else np.uint64(10)
+        rest += row
+        if place % 8 == 7:  # 97 times 100 to the eighth fits into 64 bits
+            rest = remainder(rest, 97)
+    return remainder(rest, 97).astype(np.uint16)
 
 
 def remainder(numbers: npt.NDArray[W], modulus: int) -> npt.NDArray[W]:
     """Return numbers % modulus, by the division that numpy is quick at."""
     divisor = numbers.dtype.type(modulus)
-    return numbers - numbers // divisor * divisor
+    return np.asarray(numbers - numbers // divisor * divisor)
 
 
 @cache
@@ -257,6 +304,11 @@ def _spelling(spelled: tuple[str, ...]) -> tuple[Codes, Flags]:
     filled = [text or "0" * width for text in spelled]
     codes = np.array([[SYMBOLS.index(symbol) for symbol in text] for text in filled], np.uint8).T
     return np.ascontiguousarray(codes), np.array([bool(text) for text in spelled])
+
+
+@cache
+def _worth(worth: tuple[int, ...]) -> npt.NDArray[np.uint16]:
+    return np.array(worth, np.uint16)
 
 
 @cache

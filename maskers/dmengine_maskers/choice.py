@@ -47,6 +47,11 @@ class Choice:
         """The record decides where equal values need not be equal."""
         return "value" if self.consistent else "row"
 
+    @property
+    def capacity(self) -> int | None:
+        """How many choices there are; unknown where some are likelier than others."""
+        return None if self.weights else len(self.choices)
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse a column that cannot hold each of the choices."""
         if not self.choices:

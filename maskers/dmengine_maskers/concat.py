@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,9 +12,19 @@ import pyarrow.compute as pc
 from dmengine.arrow import NumberType, flat, is_text, plain_type
 from dmengine.errors import PlanError
 from dmengine.maskparameter import MaskParameter
-from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, MaskContext, Masker, Scope, Uniqueness
 from dmengine_maskers.kinds import wrong_type
-from dmengine_maskers.parts import PartContext, all_consistent, all_read, any_keyed, check_parts, longest, widest_scope
+from dmengine_maskers.parts import (
+    PartContext,
+    all_consistent,
+    all_domains,
+    all_findings,
+    all_read,
+    any_keyed,
+    check_parts,
+    longest,
+    widest_scope,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,15 @@ class Concat:
     def reads(self) -> tuple[str, ...]:
         """The fields that any of them reads."""
         return all_read(self.masks)
+
+    @property
+    def domains(self) -> tuple[tuple[str, Masker], ...]:
+        """The domains that any of them works in beside the field's own."""
+        return all_domains(self.masks)
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say what the parts say, each of which sees the value as it was."""
+        return all_findings(self.masks, field)
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, parts that take no text, and a target narrower than all parts together."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
@@ -16,9 +15,8 @@ import pyarrow.compute as pc
 from dmengine.arrow import is_text
 from dmengine.errors import PlanError
 from dmengine.prf import below
-from dmengine.spi import Finding, Limits, MaskContext, Scope, Uniqueness, Words
+from dmengine.spi import Limits, MaskContext, Scope, Uniqueness, Words
 from dmengine_maskers import corpora
-from dmengine_maskers.capacity import capacity_finding
 from dmengine_maskers.handles import write_digits
 from dmengine_maskers.kinds import require_room, wrong_option, wrong_type
 
@@ -78,11 +76,6 @@ class Email:
         )
         require_room(self.name, longest, limits, f"give max_bytes={limits.max_bytes}")
         return field
-
-    def findings(self, field: pa.Field) -> Iterable[Finding]:
-        """Say how many addresses there are, where they should differ."""
-        if self.unique:
-            yield from capacity_finding(self.name, self.capacity)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return addresses."""

@@ -52,6 +52,11 @@ class FakerMask:
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
 
+    @property
+    def capacity(self) -> int:
+        """How many texts the pool has."""
+        return len(_pool(self.provider, self.locale, self.pool))
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, a provider that does not suit, and a target too narrow."""
         if not 2 <= self.pool <= LARGEST:

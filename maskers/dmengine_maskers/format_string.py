@@ -55,15 +55,20 @@ class FormatString:
     @property
     def uniqueness(self) -> Uniqueness:
         """Different texts are almost surely different where the format has enough of them."""
-        try:
-            return "unknown" if capacity(parse(self.format)) >= _ALMOST_UNIQUE else "lossy"
-        except FormatError:
-            return "lossy"
+        return "unknown" if (self.capacity or 0) >= _ALMOST_UNIQUE else "lossy"
 
     @property
     def scope(self) -> Scope:
         """The record decides where equal values need not be equal."""
         return "value" if self.consistent else "row"
+
+    @property
+    def capacity(self) -> int | None:
+        """How many texts of the format there are."""
+        try:
+            return capacity(parse(self.format))
+        except FormatError:
+            return None
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, a format that cannot be read, and a target narrower than its longest text."""

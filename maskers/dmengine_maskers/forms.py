@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import groupby
 from typing import Final
 
 import numpy as np
 
 from dmengine.ff1 import FF1
-from dmengine.ff1.numerals import numbers_of, write_digits
 from dmengine.spi import Words
-from dmengine_maskers.checksums import Check
+from dmengine_maskers.checksums import Check, pairs_at
+from dmengine_maskers.mixed_bases import Permutation, permutation_of
+from dmengine_maskers.place_values import joined, spread
 from dmengine_maskers.symbols import SYMBOLS, Codes, Flags
 
 _DIGITS: Final = SYMBOLS[:10]
@@ -26,7 +27,7 @@ _PATTERN: Final = {
 }  # fmt: skip
 _NOT_FREE: Final = "#$@.,:"
 _NO_INDEX: Final = 255
-_WORD: Final = 1 << 64
+_FEW: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Form:
         checks: Write the check digits, in this order, or say that there is no such number.
         has_letter: No number of this form is without a letter, so its case stays to be seen.
         tweak: Separates the permutation from those of other forms.
+        joint: Free positions that take one of some texts together with the position behind them.
     """
 
     alphabets: tuple[str, ...]
@@ -46,6 +48,7 @@ class Form:
     checks: tuple[Check, ...] = ()
     has_letter: bool = False
     tweak: bytes = b""
+    joint: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def size(self) -> int:
@@ -55,16 +58,25 @@ class Form:
     def spelt(self, codes: Codes) -> Flags:
         """Say which values have the right symbols in all places, whatever their check digits."""
         spelt = np.ones(codes.shape[1], np.bool_)
-        for row, alphabet in zip(codes, self.alphabets, strict=True):
+        start = 0
+        for alphabet, run in groupby(self.alphabets):
+            stop = start + len(list(run))
             if alphabet != SYMBOLS:
-                spelt &= _places(row, alphabet) < len(alphabet)
+                spelt &= _known(codes[start:stop], alphabet).all(axis=0)
+                if not spelt.any():  # as where a first digit tells forms apart
+                    return spelt
+            start = stop
+        for place, texts in self.joint.items():
+            spelt &= _indexes_of_pairs(texts).take(pairs_at(codes, place)) != _NO_INDEX
         return spelt
 
     def fits(self, codes: Codes) -> Flags:
         """Say which values are valid numbers of this form."""
         fits = self.spelt(codes)
         whole = bool(fits.all())
-        given = codes if whole else codes[:, fits]
+        if not whole and not fits.any():
+            return fits
+        given = codes if whole else codes.compress(fits, axis=1)
         right = given.copy()
         valid = self.complete(right)
         valid &= (right == given).all(axis=0)
@@ -90,7 +102,7 @@ class Form:
         result, rows = codes, np.arange(codes.shape[1])
         while True:
             numbers = permutation.apply(cipher, numbers)
-            trial = codes[:, rows] if len(rows) < codes.shape[1] else codes.copy()
+            trial = codes.take(rows, axis=1) if len(rows) < codes.shape[1] else codes.copy()
             self._write(numbers, permutation, trial)
             invalid = ~self.complete(trial)
             if result is codes:
@@ -102,146 +114,111 @@ class Form:
             rows, numbers = rows[invalid], [part[invalid] for part in numbers]
 
     def _sizes(self) -> tuple[int, ...]:
-        return tuple(len(self.alphabets[place]) for place in self.free)
+        return tuple(len(self.joint.get(place, self.alphabets[place])) for place in self.free)
 
     def _read(self, codes: Codes, permutation: Permutation) -> list[Words]:
         """Read the free symbols as numbers, one a chunk."""
         numbers = []
-        for chunk in permutation.chunks:
-            number = np.zeros(codes.shape[1], np.uint64)
-            for place in (self.free[index] for index in chunk):
-                number *= np.uint64(len(self.alphabets[place]))
-                number += _places(codes[place], self.alphabets[place])
-            numbers.append(number)
+        for places, bases in self._chunks(permutation):
+            if all(self.alphabets[place] == _DIGITS for place in places):
+                digits = codes[places]
+            else:
+                digits = np.stack([self._digit(codes, place) for place in places])
+            numbers.append(joined(digits, bases))
         return numbers
 
     def _write(self, numbers: Sequence[Words], permutation: Permutation, codes: Codes) -> None:
-        for number, chunk in zip(numbers, permutation.chunks, strict=True):
-            left = number
-            for place in (self.free[index] for index in reversed(chunk)):
-                alphabet = self.alphabets[place]
-                rest = left // np.uint64(len(alphabet))
-                index = (left - rest * np.uint64(len(alphabet))).astype(np.uint8)
-                codes[place] = _symbols(index, alphabet)
-                left = rest
+        for number, (places, bases) in zip(numbers, self._chunks(permutation), strict=True):
+            for place, digits in zip(places, spread(number, bases), strict=True):
+                if place in self.joint:
+                    codes[place : place + 2] = _pairs_of(self.joint[place]).take(digits, axis=1)
+                else:
+                    codes[place] = _symbols(digits, self.alphabets[place])
+
+    def _digit(self, codes: Codes, place: int) -> Codes:
+        if place in self.joint:
+            return np.asarray(_indexes_of_pairs(self.joint[place]).take(pairs_at(codes, place)))
+        return _places(codes[place], self.alphabets[place])
+
+    def _chunks(self, permutation: Permutation) -> Iterator[tuple[list[int], list[int]]]:
+        """Yield the places of each number, and how many values each of them has."""
+        sizes = self._sizes()
+        for chunk in permutation.chunks:
+            yield [self.free[index] for index in chunk], [sizes[index] for index in chunk]
 
 
 def form(
-    pattern: str, *checks: Check, has_letter: bool = False, tweak: str = "", kept: str = "", **alphabets: str
+    pattern: str,
+    *checks: Check,
+    has_letter: bool = False,
+    tweak: str = "",
+    kept: str = "",
+    joint: Mapping[int, tuple[str, ...]] | None = None,
+    **alphabets: str,
 ) -> Form:
     """Write down a form.
 
     In the pattern n, a and c are a free digit, letter, or either; # is a check digit, $ one that may be X, @ a check
     letter; . , and : are a digit, letter, or either, that stays; a key of `alphabets` is a position with those
-    symbols, free unless it is `kept`; any other sign stands for itself.
+    symbols, free unless it is `kept`; any other sign stands for itself. `joint` gives what a position and the next
+    spell together.
 
     >>> form("0ann#").free, form("0ann#").size
     ((1, 2, 3), 2600)
     """
     known = _PATTERN | alphabets
     spelled = tuple(known.get(sign, sign) for sign in pattern)
+    joint = joint or {}
     free = tuple(
-        place for place, sign in enumerate(pattern) if sign not in _NOT_FREE + kept and len(spelled[place]) > 1
+        place
+        for place, sign in enumerate(pattern)
+        if sign not in _NOT_FREE + kept and len(spelled[place]) > 1 and place - 1 not in joint
     )
-    return Form(spelled, free, checks, has_letter, tweak.encode())
+    return Form(spelled, free, checks, has_letter, tweak.encode(), joint)
 
 
-@dataclass(frozen=True, slots=True)
-class Permutation:
-    """How the values of free positions become numbers that FF1 takes: one below 2^64, or several spelled together.
-
-    Attributes:
-        chunks: The free positions that each number takes up, by their order.
-        sizes: What each number is below.
-        radix: The radix that several numbers are spelled in.
-        lengths: How many digits each of them has there.
-    """
-
-    chunks: tuple[tuple[int, ...], ...]
-    sizes: tuple[int, ...]
-    radix: int = 10
-    lengths: tuple[int, ...] = ()
-
-    def apply(self, cipher: FF1, numbers: list[Words]) -> list[Words]:
-        """Encipher numbers, and again where one is not below its size (cycle walking)."""
-        if not self.lengths:
-            return [cipher.encrypt_integers(numbers[0], self.sizes[0])]
-        digits = np.empty((len(numbers[0]), sum(self.lengths)), np.uint8)
-        for number, (start, stop) in zip(numbers, self._spans(), strict=True):
-            write_digits(number.copy(), self.radix, digits[:, start:stop])
-        digits = cipher.encrypt_digits(digits).astype(np.uint8, copy=False)
-        result = self._numbers(digits)
-        rows = np.flatnonzero(self._outside(result))
-        digits = digits[rows]
-        while rows.size:
-            digits = cipher.encrypt_digits(digits).astype(np.uint8, copy=False)
-            again = self._numbers(digits)
-            for number, part in zip(result, again, strict=True):
-                number[rows] = part
-            outside = self._outside(again)
-            rows, digits = rows[outside], digits[outside]
-        return result
-
-    def _numbers(self, digits: Codes) -> list[Words]:
-        return [numbers_of(digits[:, start:stop], self.radix) for start, stop in self._spans()]
-
-    def _outside(self, numbers: list[Words]) -> Flags:
-        outside = np.zeros(len(numbers[0]), np.bool_)
-        for number, size in zip(numbers, self.sizes, strict=True):
-            outside |= number >= np.uint64(size)
-        return outside
-
-    def _spans(self) -> Iterable[tuple[int, int]]:
-        return pairwise(accumulate(self.lengths, initial=0))
-
-
-@cache
-def permutation_of(sizes: tuple[int, ...]) -> Permutation:
-    """Choose the permutation for free positions of these sizes.
-
-    >>> permutation_of((10,) * 9).sizes
-    (1000000000,)
-    >>> wide = permutation_of((26,) * 4 + (10,) * 14)
-    >>> wide.sizes, wide.radix, wide.lengths
-    ((100000000000000, 456976), 26, (10, 4))
-    """
-    if math.prod(sizes) <= _WORD:
-        return Permutation((tuple(range(len(sizes))),), (math.prod(sizes),))
-    chunks: list[list[int]] = []
-    for place in sorted(range(len(sizes)), key=lambda place: sizes[place]):
-        size = sizes[place]
-        if chunks and sizes[chunks[-1][0]] == size and size ** (len(chunks[-1]) + 1) <= _WORD // 2:
-            chunks[-1].append(place)
-        else:
-            chunks.append([place])
-    parts = tuple(math.prod(sizes[place] for place in chunk) for chunk in chunks)
-    radix = min(range(10, 257), key=lambda radix: _waste(parts, radix))
-    return Permutation(tuple(map(tuple, chunks)), parts, radix, tuple(_length(part, radix) for part in parts))
-
-
-def _waste(sizes: tuple[int, ...], radix: int) -> float:
-    """How many times FF1 is to be run for a number, on average: 1 where every spelling is one."""
-    return float(math.prod(radix ** _length(size, radix) for size in sizes) / math.prod(sizes))
-
-
-def _length(size: int, radix: int) -> int:
-    length = 1
-    while radix**length < size:
-        length += 1
-    return length
+def _known(codes: Codes, alphabet: str) -> Flags:
+    """Say which symbols are in an alphabet."""
+    first, last, gaps = _run(alphabet)
+    if gaps is None:
+        return np.asarray(_places(codes, alphabet) < len(alphabet))
+    known = codes - first <= last - first  # what is below the first symbol wraps around
+    for gap in gaps:
+        known &= codes != gap
+    return np.asarray(known)
 
 
 def _places(codes: Codes, alphabet: str) -> Codes:
-    """Return the place of each symbol in an alphabet, and its length or more for symbols that it lacks."""
-    if alphabet in SYMBOLS:  # a run, such as digits or letters: what is below its first symbol wraps around
-        return np.asarray(codes - _codes(alphabet)[0])
-    return np.asarray(_indexes(alphabet).take(codes))
+    """Return the place of each symbol in an alphabet; of symbols that it lacks, anything."""
+    first, _, gaps = _run(alphabet)
+    if gaps is None:
+        return np.asarray(_indexes(alphabet).take(codes))
+    places = codes - first if first else codes
+    for gap in gaps:
+        places = places - (codes > gap)
+    return np.asarray(places)
 
 
 def _symbols(places: Codes, alphabet: str) -> Codes:
-    if alphabet in SYMBOLS:
-        return np.asarray(places + _codes(alphabet)[0])
-    return np.asarray(_codes(alphabet).take(places))
+    first, _, gaps = _run(alphabet)
+    if gaps is None:
+        return np.asarray(_codes(alphabet).take(places))
+    symbols = places + first if first else places
+    for gap in gaps:
+        symbols = symbols + (symbols >= gap)
+    return np.asarray(symbols)
+
+
+@cache
+def _run(alphabet: str) -> tuple[np.uint8, np.uint8, tuple[np.uint8, ...] | None]:
+    """Return the first and the last symbol of an alphabet in order, and the few between them that it lacks.
+
+    Where it lacks many, or has no order, there are no such gaps (None), and a table is quicker than comparisons.
+    """
+    codes = [SYMBOLS.index(symbol) for symbol in alphabet]
+    gaps = tuple(np.uint8(code) for code in range(codes[0], codes[-1]) if code not in codes)
+    ordered = codes == sorted(codes) and len(gaps) <= _FEW
+    return np.uint8(codes[0]), np.uint8(codes[-1]), gaps if ordered else None
 
 
 @cache
@@ -255,3 +232,16 @@ def _indexes(alphabet: str) -> Codes:
 @cache
 def _codes(alphabet: str) -> Codes:
     return np.array([SYMBOLS.index(symbol) for symbol in alphabet], np.uint8)
+
+
+@cache
+def _pairs_of(texts: tuple[str, ...]) -> Codes:
+    return np.ascontiguousarray(np.array([[SYMBOLS.index(symbol) for symbol in text] for text in texts], np.uint8).T)
+
+
+@cache
+def _indexes_of_pairs(texts: tuple[str, ...]) -> Codes:
+    table = np.full(len(SYMBOLS) ** 2, _NO_INDEX, np.uint8)
+    first, second = _pairs_of(texts).astype(np.int64)
+    table[first * len(SYMBOLS) + second] = np.arange(len(texts))
+    return table

@@ -68,6 +68,11 @@ class FromFile:
             return ()
         return ((self._domain(), replace(self, column="", subject="", group="", match_field="")),)
 
+    @property
+    def capacity(self) -> int | None:
+        """How many rows there are to choose from; unknown where they depend on a field."""
+        return None if self.match else load_seed(self.file, None).table.num_rows
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse a file, column or type that does not suit."""
         if bool(self.match) != bool(self.match_field):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,9 +11,8 @@ import pyarrow.compute as pc
 
 from dmengine.arrow import is_text
 from dmengine.prf import below
-from dmengine.spi import Finding, Limits, MaskContext, Scope, Uniqueness
+from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
 from dmengine_maskers import corpora
-from dmengine_maskers.capacity import capacity_finding
 from dmengine_maskers.genders import Gender, first_pools, genders_of
 from dmengine_maskers.kinds import require_room, wrong_option, wrong_type
 from dmengine_maskers.locales import MANNERS, Locale
@@ -90,12 +88,6 @@ class FullName:
         hint = f"put it into a chain that ends with {{type: truncate, max_bytes: {limits.max_bytes}}}"
         require_room(self.name, self.longest_bytes, limits, hint)
         return field
-
-    def findings(self, field: pa.Field) -> Iterable[Finding]:
-        """Say how many names there are."""
-        if self.locale in MANNERS and self.gender in (None, "female", "male"):
-            hint = "" if self.unique else "unique: true makes more of them"
-            yield from capacity_finding(self.name, self.capacity, hint)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return names."""

@@ -33,7 +33,7 @@ class Iban:
 
     >>> from dmengine.testing.context import mask_values
     >>> mask_values(Iban(), ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", None])
-    ['DE60 7481 4485 2587 4157 69', 'GB32WKLC11546222773201', None]
+    ['DE60 7481 4485 2587 4157 69', 'GB28CTTO72450608386426', None]
     >>> mask_values(Iban(keep_bank=True), ["DE89 3704 0044 0532 0130 00"])
     ['DE35 3704 0044 4964 3039 39']
     """

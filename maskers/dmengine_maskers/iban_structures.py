@@ -3,6 +3,7 @@
 A number is so many digits (n), capital letters (a) or either (c). The first part names the bank.
 """
 
+import re
 from typing import Final
 
 STRUCTURES: Final = {
@@ -21,6 +22,11 @@ STRUCTURES: Final = {
     "SM": "1a5n5n12c", "SO": "4n3n12n", "ST": "4n4n11n2n", "SV": "4a20n", "TL": "3n14n2n", "TN": "2n3n13n2n",
     "TR": "5n1n16c", "UA": "6n19c", "VA": "3n15n", "VG": "4a16n", "XK": "4n10n2n", "YE": "4a4n18c",
 }  # fmt: skip
+
+LENGTHS: Final = {
+    country: sum(int(digits) for digits in re.findall("[0-9]+", structure)) for country, structure in STRUCTURES.items()
+}
+"""How many letters and digits follow the two check digits."""
 
 BANK_PART: Final = {"IT": 1, "SM": 1}
 """Where the first part is a check letter, the second names the bank."""

@@ -102,20 +102,28 @@ def _changed(codes: Codes, small: Flags | None, scheme: Scheme, takes: Choice, c
     """Change the values of one length, and say which of them a form took."""
     result, taken = codes, np.zeros(codes.shape[1], np.bool_)
     for rows, forms in scheme.forms(codes):
-        left = rows
+        left, given = rows, codes if rows is None else codes.take(rows, axis=1)
         for form in forms:
-            given = codes if left is None else codes[:, left]
             fit = takes(form, given)
             if small is not None and not form.has_letter:  # its letter may go, and with it the case
                 fit &= ~(small if left is None else small[left])
-            if left is None and fit.all():
-                return change(form, codes), fit
-            left = np.arange(codes.shape[1]) if left is None else left
-            if fit.any():
-                result = result.copy() if result is codes else result
-                result[:, left[fit]] = change(form, given if fit.all() else given[:, fit])
-                taken[left[fit]] = True
-            left = left[~fit]
-            if not left.size:
+            if not fit.any():
+                continue
+            if fit.all():
+                result, taken = _put(result, taken, left, change(form, given), codes)
                 break
+            left = np.arange(codes.shape[1]) if left is None else left
+            result, taken = _put(result, taken, left[fit], change(form, given.compress(fit, axis=1)), codes)
+            left, given = left[~fit], given.compress(~fit, axis=1)
+    return result, taken
+
+
+def _put(result: Codes, taken: Flags, rows: Positions | None, changed: Codes, given: Codes) -> tuple[Codes, Flags]:
+    """Put the changed values of some rows, or of all of them, into the result, which is not to be the given codes."""
+    if rows is None:
+        return changed, np.ones_like(taken)
+    result = result.copy() if result is given else result
+    for row, column in zip(result, changed, strict=True):
+        row[rows] = column
+    taken[rows] = True
     return result, taken

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dmengine.arrow import flat
-from dmengine.spi import MaskContext, Masker, Words
+from dmengine.spi import MaskContext, Masker, Positions, Words
 
 
 @dataclass(slots=True)
@@ -54,6 +54,9 @@ class InnerContext:
     def mismatch(self, where: npt.NDArray[np.bool_]) -> None:
         """Keep which values the mask could not take."""
         self.mismatched = where if self.mismatched is None else self.mismatched | where
+
+    def count(self, what: str, each: Positions) -> None:
+        """Count nothing: what is found within what was found is not told apart by the values of the whole."""
 
     def in_domain(self, domain: str) -> MaskContext:
         """Return the context of another domain."""

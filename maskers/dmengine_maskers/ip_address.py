@@ -13,11 +13,15 @@ from dmengine.arrow import booleans, is_text
 from dmengine.ff1 import FF1
 from dmengine.prf import BLOCK_ROWS
 from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
-from dmengine_maskers.bit_permutations import feistel, keep_prefixes, steps_of
-from dmengine_maskers.ip_text import Flags, read_ipv4, read_ipv6, write_ipv4, write_ipv6
+from dmengine_maskers.bit_permutations import keep_prefixes, one_block
+from dmengine_maskers.hex_text import Flags
+from dmengine_maskers.ip_text import read_ipv4, read_ipv6, write_ipv4, write_ipv6
 from dmengine_maskers.kinds import require_room, wrong_type
+from dmengine_maskers.spans import spans
 
 LONGEST: Final = 39
+_COLON: Final = ord(":")
+_DOT: Final = ord(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class IpAddress:
 
     >>> from dmengine.testing.context import mask_values
     >>> mask_values(IpAddress(), ["10.1.2.3", "10.1.2.4", "2001:db8::1", None])
-    ['231.71.181.206', '231.71.181.202', '479c:a5ac:3a4e:38e9:4321:f47e:f12f:caf2', None]
+    ['207.205.142.199', '207.205.142.192', '4b9f:50c5:e606:3063:4b2f:6555:d697:7818', None]
     >>> mask_values(IpAddress(keep_subnets=False), ["10.1.2.3", "10.1.2.4"])
     ['95.146.155.142', '151.149.147.233']
     """
@@ -53,22 +57,20 @@ class IpAddress:
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return addresses."""
+        content, _ = spans(values)
         wrong = np.zeros(len(values), np.bool_)
-        parts = [
-            self._masked(values.slice(start, BLOCK_ROWS), ctx, wrong[start : start + BLOCK_ROWS])
-            for start in range(0, len(values), BLOCK_ROWS)
-        ]
+        if not (content == _COLON).any():
+            masked = self._four(values, ctx, wrong)
+        elif not (content == _DOT).any():
+            masked = self._six(values, ctx, wrong)
+        else:
+            masked = self._both(values, ctx, wrong)
         if wrong.any():
             ctx.mismatch(wrong)
-        return pa.concat_arrays(parts) if parts else values
+        return masked.cast(values.type)
 
-    def _masked(self, values: pa.Array, ctx: MaskContext, wrong: Flags) -> pa.Array:
-        """Return the addresses of a block of rows, and flag what is none."""
+    def _both(self, values: pa.Array, ctx: MaskContext, wrong: Flags) -> pa.Array:
         six = booleans(pc.match_substring(values, ":"))
-        if not six.any():
-            return self._four(values, ctx, wrong)
-        if six.all():
-            return self._six(values, ctx, wrong)
         fours, sixes = np.flatnonzero(~six), np.flatnonzero(six)
         wrong_four, wrong_six = np.zeros(len(fours), np.bool_), np.zeros(len(sixes), np.bool_)
         four = self._four(values.take(pa.array(fours)), ctx, wrong_four)
@@ -77,24 +79,30 @@ class IpAddress:
         return both.take(pa.array(np.argsort(np.concatenate([fours, sixes]))))
 
     def _four(self, values: pa.Array, ctx: MaskContext, wrong: Flags) -> pa.Array:
-        numbers, ok = read_ipv4(values)
-        np.logical_not(ok, out=wrong)
+        """Return the addresses of IPv4, and flag what is none."""
+        numbers = np.empty(len(values), np.uint64)
+        for part in _parts(len(values)):
+            numbers[part], ok = read_ipv4(values[part])
+            np.logical_not(ok, out=wrong[part])
         if self.keep_subnets:
-            high, _ = keep_prefixes(_keys(ctx, 32), numbers << np.uint64(32), np.zeros_like(numbers), 32)
+            high, _ = keep_prefixes(ctx.key("ip/32", 32), numbers << np.uint64(32), np.zeros_like(numbers), 32)
             numbers = high >> np.uint64(32)
         else:
             numbers = FF1(ctx.key("ip/4", 32), 10).encrypt_integers(numbers, 1 << 32)
-        return write_ipv4(numbers).cast(values.type)
+        return write_ipv4(numbers)
 
     def _six(self, values: pa.Array, ctx: MaskContext, wrong: Flags) -> pa.Array:
-        high, low, ok = read_ipv6(values)
-        np.logical_not(ok, out=wrong)
+        """Return the addresses of IPv6, and flag what is none."""
+        words = np.empty((2, len(values)), np.uint64)
+        for part in _parts(len(values)):
+            words[0, part], words[1, part], ok = read_ipv6(values[part])
+            np.logical_not(ok, out=wrong[part])
         if self.keep_subnets:
-            high, low = keep_prefixes(_keys(ctx, 128), high, low, 128)
+            high, low = keep_prefixes(ctx.key("ip/128", 32), words[0], words[1], 128)
         else:
-            high, low = feistel(ctx.key("ip/6", 32), high, low, 64)
-        return write_ipv6(high, low).cast(values.type)
+            high, low = np.ascontiguousarray(one_block(ctx.key("ip/6", 32), np.ascontiguousarray(words.T)).T)
+        return write_ipv6(high, low)
 
 
-def _keys(ctx: MaskContext, width: int) -> list[bytes]:
-    return [ctx.key(f"ip/{width}/{step}", 32) for step in range(steps_of(width))]
+def _parts(rows: int) -> list[slice]:
+    return [slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS)]

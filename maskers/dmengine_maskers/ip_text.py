@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -11,26 +12,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dmengine.spi import Words
-from dmengine_maskers.spans import spans
+from dmengine.arrow import text_from_bytes
+from dmengine.spi import Positions, Words
+from dmengine_maskers.hex_text import Bytes, Flags
+from dmengine_maskers.spans import BLOCK_ROWS, spans
 
-Flags = npt.NDArray[np.bool_]
-
-_DOT: Final = ord(".")
-_COLON: Final = ord(":")
+_DOT: Final = np.uint8(ord("."))
+_COLON: Final = np.uint8(ord(":"))
+_ZERO: Final = np.uint8(ord("0"))
+_NONE: Final = 256
 _GROUPS: Final = 8
-_STRANGE: Final = 255
+_WORD: Final = 8
+_LONGEST_IPV4: Final = 15
+_LONGEST_IPV6: Final = 39
 
-
-def _digit_table(letters: str) -> npt.NDArray[np.uint8]:
-    table = np.full(256, _STRANGE, np.uint8)
-    for spelling in (letters, letters.upper()):
-        table[list(spelling.encode())] = np.arange(len(letters))
-    return table
-
-
-_DECIMAL: Final = _digit_table("0123456789")
-_HEX: Final = _digit_table("0123456789abcdef")
+Pieces = tuple[Words, npt.NDArray[np.uint8]]
+"""Characters in words of eight bytes, and how many of them count."""
 
 
 def read_ipv4(values: pa.Array) -> tuple[Words, Flags]:
@@ -42,21 +39,29 @@ def read_ipv4(values: pa.Array) -> tuple[Words, Flags]:
     """
     content, ends = spans(values)
     dots = content == _DOT
-    digits = _DECIMAL.take(content)
-    rows = len(values)
-    ok = _per_row(dots, ends) == 3
-    ok &= _per_row((digits == _STRANGE) & ~dots, ends) == 0
-    if not ok.all():
-        dots &= np.repeat(ok, np.diff(ends))
-    at = np.flatnonzero(dots).reshape(-1, 3)
-    starts = np.column_stack([ends[:-1][ok], at + 1])
-    stops = np.column_stack([at, ends[1:][ok]])
-    parts, right = _read(digits, starts, stops, 10, 3)
-    right &= (parts <= 255).all(axis=1) & ~((stops - starts > 1) & (digits.take(starts, mode="clip") == 0)).any(axis=1)
-    shifts = np.array([24, 16, 8, 0], np.uint64)
-    numbers = np.zeros(rows, np.uint64)
-    numbers[ok] = np.where(right, np.bitwise_or.reduce(parts << shifts, axis=1), 0)
-    ok[ok] = right
+    known = dots | (content - _ZERO < 10)
+    stops = _stops(dots, ends, 3) if known.all() else None
+    if stops is None:
+        numbers, ok = np.zeros(len(values), np.uint64), _whole(known, dots, ends) & (_per_row(dots, ends) == 3)
+        if ok.any():
+            numbers[ok], ok[ok] = read_ipv4(values.filter(pa.array(ok)))
+        return numbers, ok
+    # three digits up to each place, whatever they belong to; the number of a part is told by its size as well
+    digits = ((content & 15) & (dots.view(np.uint8) - np.uint8(1))).astype(np.uint16)
+    three = digits.copy()
+    three[1:] += digits[:-1] * np.uint16(10)
+    three[2:] += digits[:-2] * np.uint16(100)
+    index = _sizes(stops)
+    np.minimum(index, 4, out=index)
+    index *= 1000
+    stops -= 1
+    index += three.take(stops, mode="clip")
+    parts = _parts().take(index)
+    numbers = parts.astype(np.uint8).view(">u4")[:, 0].astype(np.uint64)
+    ok = np.ones(len(values), np.bool_)
+    if int(parts.max(initial=0)) == _NONE:
+        ok = np.asarray((parts != _NONE).all(axis=1))
+        numbers[~ok] = 0
     return numbers, ok
 
 
@@ -66,9 +71,13 @@ def write_ipv4(numbers: Words) -> pa.Array:
     >>> write_ipv4(np.array([167772161], np.uint64)).to_pylist()
     ['10.0.0.1']
     """
-    pairs = _pairs()
-    upper, lower = numbers >> np.uint64(16), numbers & np.uint64(0xFFFF)
-    return pc.binary_join_element_wise(pairs.take(pa.array(upper)), pairs.take(pa.array(lower)), ".")
+
+    def pieces(rows: slice) -> Pieces:
+        pairs = np.empty((len(numbers[rows]), 2), np.int64)
+        pairs[:, 0], pairs[:, 1] = numbers[rows] >> np.uint64(16), numbers[rows] & np.uint64(0xFFFF)
+        return _looked_up(_spelled_pairs(), pairs)
+
+    return _joined(len(numbers), _LONGEST_IPV4, pieces)
 
 
 def read_ipv6(values: pa.Array) -> tuple[Words, Words, Flags]:
@@ -80,23 +89,29 @@ def read_ipv6(values: pa.Array) -> tuple[Words, Words, Flags]:
     """
     content, ends = spans(values)
     colons = content == _COLON
-    digits = _HEX.take(content)
-    sizes = np.diff(ends)
-    count = _per_row(colons, ends)
-    # a colon right after another one, in the same value: the gap
-    gap = colons.copy()
-    gap[1:] &= colons[:-1]
-    gap[ends[:-1][sizes > 0]] = False
-    gaps = _per_row(gap, ends)
-    ok = (_per_row((digits == _STRANGE) & ~colons, ends) == 0) & (gaps <= 1) & (count >= 2) & (count <= _GROUPS)
-    ok &= (gaps == 1) | (count == _GROUPS - 1)
+    known = (content - _ZERO < 11) | ((content | 32) - np.uint8(ord("a")) < 6)  # the colon comes after the nine
+    stops = _stops(colons, ends, _GROUPS - 1) if known.all() else None
+    if stops is not None:
+        sizes = _sizes(stops)
+        if int(sizes.min(initial=1)) >= 1:
+            ok = np.ones(len(values), np.bool_)
+            if int(sizes.max(initial=1)) > 4:
+                ok = np.asarray((sizes <= 4).all(axis=1))
+                sizes[~ok] = 0
+            return *_groups(content, stops, sizes), ok
+    gaps = _gaps(colons, ends)
+    count, gapped = _per_row(colons, ends), _per_row(gaps, ends)
+    ok = _whole(known, colons & ~gaps, ends)
+    if content.size:
+        starts = np.minimum(ends[:-1], content.size - 1)
+        ok &= ~colons[starts] | gaps[np.minimum(starts + 1, content.size - 1)]
+    ok &= np.where(gapped == 1, (count >= 2) & (count <= _GROUPS), (gapped == 0) & (count == _GROUPS - 1))
+    if ok.all() and gapped.all():
+        return _read_gapped(content, ends, colons, gaps, count)
     high, low = np.zeros(len(values), np.uint64), np.zeros(len(values), np.uint64)
-    rows = np.flatnonzero(ok)
-    groups, right = _groups(digits, colons, gap, ends, rows)
-    shifts = np.array([48, 32, 16, 0], np.uint64)
-    high[rows] = np.where(right, np.bitwise_or.reduce(groups[:, :4] << shifts, axis=1), 0)
-    low[rows] = np.where(right, np.bitwise_or.reduce(groups[:, 4:] << shifts, axis=1), 0)
-    ok[rows] = right
+    for rows in (ok & (gapped == 1), ok & (gapped == 0)):
+        if rows.any():
+            high[rows], low[rows], ok[rows] = read_ipv6(values.filter(pa.array(rows)))
     return high, low, ok
 
 
@@ -106,93 +121,178 @@ def write_ipv6(high: Words, low: Words) -> pa.Array:
     >>> write_ipv6(np.array([0x20010DB800000000], np.uint64), np.array([1], np.uint64)).to_pylist()
     ['2001:db8::1']
     """
-    words = np.stack(
-        [word >> np.uint64(shift) & np.uint64(0xFFFF) for word in (high, low) for shift in (48, 32, 16, 0)]
-    )
-    table = _hexadecimal()
-    made = pc.binary_join_element_wise(*(table.take(pa.array(group)) for group in words), ":")
-    zero = words == 0
-    short = np.flatnonzero((zero[1:] & zero[:-1]).any(axis=0))
-    if not short.size:
+
+    def pieces(rows: slice) -> Pieces:
+        groups = np.stack([high[rows], low[rows]], axis=1).astype(">u8").view(">u2").astype(np.int64)
+        return _looked_up(_spelled_groups(), groups)
+
+    return _with_gaps(_joined(len(high), _LONGEST_IPV6, pieces), high, low)
+
+
+def _with_gaps(made: pa.Array, high: Words, low: Words) -> pa.Array:
+    """Write anew what has two groups of zeros side by side: of masked addresses, hardly any."""
+    few = _zero_pairs(high) | _zero_pairs(low) | ((high & np.uint64(0xFFFF) == 0) & (low >> np.uint64(48) == 0))
+    rows = np.flatnonzero(few)
+    if not rows.size:
         return made
-    numbers = ((int(high[row]) << 64) | int(low[row]) for row in short)
+    numbers = ((int(high[row]) << 64) | int(low[row]) for row in rows)
     written = pa.array([str(IPv6Address(number)) for number in numbers], pa.string())
-    marked = np.zeros(len(high), np.bool_)
-    marked[short] = True
-    return pc.replace_with_mask(made, pa.array(marked), written)
+    return pc.replace_with_mask(made, pa.array(few), written)
 
 
-def _groups(
-    digits: npt.NDArray[np.uint8], colons: Flags, gap: Flags, ends: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> tuple[Words, Flags]:
-    """Read the groups of the given rows; a gap stands for as many zero groups as are missing."""
-    groups, right = np.zeros((len(rows), _GROUPS), np.uint64), np.ones(len(rows), np.bool_)
-    if not len(rows):
-        return groups, right
-    starts, stops = ends[:-1][rows], ends[1:][rows]
-    before = np.concatenate(([0], np.cumsum(colons)))
-    at = np.append(np.flatnonzero(colons), len(colons))
-    first, count = before[starts], before[stops] - before[starts]
-    # the ends of up to nine tokens of each row; an end of a row stands for all that it lacks
-    places = np.minimum(first[:, None] + np.arange(_GROUPS), len(at) - 1)
-    token_stops = np.where(np.arange(_GROUPS) < count[:, None], at[places], stops[:, None])
-    token_stops = np.column_stack([token_stops, stops])
-    token_starts = np.column_stack([starts, np.minimum(token_stops[:, :-1] + 1, stops[:, None])])
-    index = np.arange(_GROUPS + 1)
-    present = index <= count[:, None]
-    empty = present & (token_stops <= token_starts)
-    values, _ = _read(digits, token_starts, np.where(present, token_stops, token_starts), 16, 4)
-    gapped = _gap_token(gap, before, starts, stops)
-    has_gap = gapped < _GROUPS + 1
-    # empty are only the gap itself, and the outer token beside a gap at an end
-    gapped = gapped[:, None]
-    last = count[:, None]
-    allowed = (index == gapped) | ((index == 0) & (gapped == 1)) | ((index == last) & (gapped == last - 1))
-    right &= ~(empty & ~allowed).any(axis=1) & ~(token_stops - token_starts > 4).any(axis=1)
-    filled = present & ~empty
-    tokens = filled.sum(axis=1)
-    right &= np.where(has_gap, tokens < _GROUPS, tokens == _GROUPS)
-    after = filled & (index > gapped)
-    order = np.cumsum(filled, axis=1) - 1
-    slot = np.where(after, order + (_GROUPS - tokens)[:, None], order)
-    chosen = filled & right[:, None] & (slot < _GROUPS)
-    of = np.broadcast_to(np.arange(len(rows))[:, None], chosen.shape)
-    groups[of[chosen], slot[chosen]] = values[chosen]
-    return groups, right
+def _zero_pairs(words: Words) -> Flags:
+    """Say which words have two groups of zeros side by side."""
+    filled = words | words << np.uint64(16)
+    found = np.zeros(len(words), np.bool_)
+    for shift in (16, 32, 48):
+        found |= filled >> np.uint64(shift) & np.uint64(0xFFFF) == 0
+    return found
 
 
-def _gap_token(
-    gap: Flags, before: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return which token of each row is the empty one between two colons; beyond all where there is none."""
-    at = np.append(np.flatnonzero(gap), len(gap))
-    next_gap = at[np.minimum(np.searchsorted(at, starts), len(at) - 1)]
-    inside = next_gap < stops
-    return np.where(inside, before[np.minimum(next_gap, len(gap))] - before[starts], _GROUPS + 1)
+def _stops(separators: Flags, ends: Positions, count: int) -> Positions | None:
+    """Return where the parts of each text end; None where not every text has `count` separators."""
+    rows = len(ends) - 1
+    if int(np.count_nonzero(separators)) != count * rows:
+        return None
+    flags = separators.copy()
+    flags[ends[1:] - 1] = True  # the last sign of each text
+    found = np.flatnonzero(flags)
+    if found.size != (count + 1) * rows:
+        return None
+    stops: Positions = found.reshape(rows, count + 1)
+    stops[:, count] += 1
+    return stops if bool((stops[:, count] == ends[1:]).all()) else None
 
 
-def _read(
-    digits: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], radix: int, most: int
-) -> tuple[Words, Flags]:
-    """Read numbers of one to `most` digits, and say in which rows all have so many."""
-    sizes = stops - starts
-    numbers: Words = np.zeros(starts.shape, np.uint64)
-    for place in range(most):
-        digit = digits.take(stops - 1 - place, mode="clip") if digits.size else np.zeros(starts.shape, np.uint8)
-        numbers = numbers + np.where(place < sizes, digit, 0).astype(np.uint64) * np.uint64(radix**place)
-    return numbers, np.asarray(((sizes >= 1) & (sizes <= most)).all(axis=1))
+def _sizes(stops: Positions) -> Positions:
+    sizes = stops.copy()
+    flat = sizes.reshape(-1)
+    flat[1:] -= stops.reshape(-1)[:-1]
+    flat -= 1  # a separator
+    sizes[:, 0] += 1
+    return sizes
 
 
-def _per_row(flags: Flags, ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    sums = np.concatenate(([0], np.cumsum(flags)))[ends]
-    return np.asarray(np.diff(sums))
+def _whole(known: Flags, separators: Flags, ends: Positions) -> Flags:
+    """Say which texts have only signs that may occur, and end in none of these separators."""
+    if not known.size:
+        return np.zeros(len(ends) - 1, np.bool_)
+    return np.asarray((_per_row(known, ends) == np.diff(ends)) & ~separators[np.maximum(ends[1:] - 1, 0)])
 
 
-@lru_cache(maxsize=1)
-def _pairs() -> pa.Array:
-    return pa.array([f"{upper}.{lower}" for upper in range(256) for lower in range(256)])
+def _gaps(colons: Flags, ends: Positions) -> Flags:
+    """Flag every colon that comes right after another one of the same text."""
+    gaps = colons.copy()
+    gaps[1:] &= colons[:-1]
+    gaps[ends[:-1][np.diff(ends) > 0]] = False
+    return gaps
 
 
-@lru_cache(maxsize=1)
-def _hexadecimal() -> pa.Array:
-    return pa.array([f"{number:x}" for number in range(1 << 16)])
+def _groups(content: Bytes, stops: Positions, sizes: Positions) -> tuple[Words, Words]:
+    """Read groups of up to four digits, given where they end."""
+    nibbles = content & 15
+    nibbles += (content >> 6) * np.uint8(9)
+    pairs = nibbles.copy()
+    pairs[1:] |= nibbles[:-1] << 4
+    size = sizes.astype(np.uint8)
+    ends = stops - 1
+    lower = pairs.take(ends, mode="clip")
+    lower &= (size > 0) * np.uint8(0x0F) + (size > 1) * np.uint8(0xF0)
+    ends -= 2
+    upper = pairs.take(ends, mode="clip")
+    upper &= (size > 2) * np.uint8(0x0F) + (size > 3) * np.uint8(0xF0)
+    groups = lower.astype(np.uint16) << 8
+    groups |= upper  # the upper byte comes first in memory
+    words = groups.view(">u8").astype(np.uint64)
+    return words[:, 0], words[:, 1]
+
+
+def _read_gapped(
+    content: Bytes, ends: Positions, colons: Flags, gaps: Flags, count: Positions
+) -> tuple[Words, Words, Flags]:
+    """Read addresses of which some have a gap, which stands for as many groups of zeros as are missing."""
+    rows = np.arange(len(count))
+    row = np.repeat(rows, count + 1)
+    first = np.cumsum(count + 1) - count - 1
+    part = np.arange(len(row)) - first[row]
+    last = part == count[row]
+    stops = np.empty(len(row), np.int64)
+    stops[last], stops[~last] = ends[1:], np.flatnonzero(colons)
+    sizes = np.diff(stops, prepend=0) - (part > 0)
+    # the empty part of a gap ends at the second of its colons; without a gap, it would come after all others
+    empty = np.full(len(rows), _GROUPS, np.int64)
+    within = gaps[np.minimum(stops, len(gaps) - 1)] & ~last
+    empty[row[within]] = part[within]
+    before = part < empty[row]
+    slots = _GROUPS * row + np.where(before, part, part - count[row] + _GROUPS - 1)
+    slots, parts, sizes, stops = (column[~within] for column in (slots, part, sizes, stops))
+    row = row[~within]
+    # empty may otherwise only be what lies beside a gap at an end
+    outer = (parts == 0) & (empty[row] == 1) | (parts == count[row]) & (empty[row] == count[row] - 1)
+    wrong = (sizes > 4) | (sizes == 0) & ~outer
+    ok = count < _GROUPS
+    ok[row[sizes == 0]] = True
+    ok[row[wrong]] = False
+    all_stops, all_sizes = np.ones((2, len(rows), _GROUPS), np.int64)
+    all_sizes[:] = 0
+    good = ok[row]
+    all_stops.reshape(-1)[slots[good]], all_sizes.reshape(-1)[slots[good]] = stops[good], sizes[good]
+    return *_groups(content, all_stops, all_sizes), ok
+
+
+def _looked_up(table: Pieces, index: Positions) -> Pieces:
+    return table[0].take(index), table[1].take(index)
+
+
+def _joined(rows: int, longest: int, pieces: Callable[[slice], Pieces]) -> pa.Array:
+    """Join the pieces of each row, and leave out the separator behind the last."""
+    content = np.frombuffer(pa.allocate_buffer(rows * longest + _WORD), np.uint8)
+    windows = np.ndarray((len(content) - _WORD + 1,), np.uint64, content, 0, (1,))
+    ends = np.zeros(rows + 1, np.int64)
+    for first in range(0, rows, BLOCK_ROWS):
+        words, sizes = pieces(slice(first, first + BLOCK_ROWS))
+        count = sizes.shape[1]
+        stops = sizes.astype(np.int64).reshape(-1)
+        stops[count - 1 :: count] -= 1
+        stops[0] += ends[first]
+        np.cumsum(stops, out=stops)
+        ends[first + 1 : first + 1 + len(words)] = stops[count - 1 :: count]
+        stops[1:] = stops[:-1].copy()
+        stops[0] = ends[first]
+        # whole words, one after the other: what is too much of one is written over by the next
+        windows[stops] = words.reshape(-1)
+    return text_from_bytes(content[: ends[-1]], ends)
+
+
+def _per_row(flags: Flags, ends: Positions) -> Positions:
+    sums = np.zeros(len(flags) + 1, np.int32)
+    np.cumsum(flags, out=sums[1:])
+    return np.diff(sums.take(ends)).astype(np.int64)
+
+
+@cache
+def _parts() -> npt.NDArray[np.uint16]:
+    """The number of a part, by its size times a thousand and up to three digits that end where it does."""
+    numbers = np.full((5, 1000), _NONE, np.uint16)
+    digits = np.arange(1000)
+    numbers[1] = digits % 10
+    numbers[2] = np.where(digits % 100 >= 10, digits % 100, _NONE)
+    numbers[3] = np.where((digits >= 100) & (digits <= 255), digits, _NONE)
+    return numbers.reshape(-1)
+
+
+@cache
+def _spelled_pairs() -> Pieces:
+    """The characters of two parts of an IPv4 address, each with a dot behind it, and how many they are."""
+    return _words_of(f"{pair >> 8}.{pair & 255}." for pair in range(1 << 16))
+
+
+@cache
+def _spelled_groups() -> Pieces:
+    """The characters of a group of an IPv6 address with a colon behind it, and how many they are."""
+    return _words_of(f"{group:x}:" for group in range(1 << 16))
+
+
+def _words_of(texts: Iterable[str]) -> Pieces:
+    words = np.frombuffer(b"".join(text.encode().ljust(_WORD, b"\0") for text in texts), np.uint64)
+    return words, np.count_nonzero(words.view(np.uint8).reshape(-1, _WORD), axis=1).astype(np.uint8)

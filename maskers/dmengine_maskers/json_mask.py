@@ -23,7 +23,7 @@ from dmengine.spi import Finding, Limits, MaskContext, Masker, Positions, Scope,
 from dmengine_maskers.inside import Unlisted, check_rules, hidden, mask_inside
 from dmengine_maskers.json_values import read_documents
 from dmengine_maskers.kinds import wrong_option, wrong_type
-from dmengine_maskers.parts import all_consistent, any_keyed
+from dmengine_maskers.parts import all_consistent, all_domains, all_findings, any_keyed
 from dmengine_maskers.spans import BLOCK_ROWS, spans
 
 Flags = npt.NDArray[np.bool_]
@@ -69,7 +69,8 @@ class Json:
     @property
     def domains(self) -> tuple[tuple[str, Masker], ...]:
         """The domains that fields are masked in."""
-        return tuple((rule.domain, rule.mask) for rule in self.rules if rule.domain and rule.mask)
+        own = tuple((rule.domain, rule.mask) for rule in self.rules if rule.domain and rule.mask)
+        return own + all_domains(rule.mask for rule in self.rules if rule.mask)
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, rules that make no sense, and targets with a byte limit."""
@@ -94,10 +95,11 @@ class Json:
         return field
 
     def findings(self, field: pa.Field) -> Iterable[Finding]:
-        """Warn of what stays."""
+        """Warn of what stays, and say what the masks inside say."""
         if self.unlisted == "keep":
             hint = "name them in its rules, and leave unlisted out"
             yield Finding("warning", "json keeps all fields of documents that no rule names", hint=hint)
+        yield from all_findings(self._masks(), pa.field(field.name, pa.null()))
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the documents with their fields masked."""

@@ -37,6 +37,11 @@ class Company:
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
 
+    @property
+    def capacity(self) -> int:
+        """How many entries there are to choose from."""
+        return len(corpora.load(self.name, _known(self.locale), self.max_bytes))
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, and a target narrower than the longest name."""
         return _plan(self.name, corpora.load(self.name, _known(self.locale), self.max_bytes), field, limits)
@@ -68,6 +73,11 @@ class Job:
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
 
+    @property
+    def capacity(self) -> int:
+        """How many entries there are to choose from."""
+        return len(corpora.load(self.name, _known(self.locale), self.max_bytes))
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, and a target narrower than the longest occupation."""
         return _plan(self.name, corpora.load(self.name, _known(self.locale), self.max_bytes), field, limits)
@@ -95,6 +105,11 @@ class Country:
     uniqueness: ClassVar[Uniqueness] = "lossy"
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
+
+    @property
+    def capacity(self) -> int:
+        """How many entries there are to choose from."""
+        return len(self._pool())
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, and a target narrower than the longest country."""
@@ -128,6 +143,11 @@ class UserAgent:
     uniqueness: ClassVar[Uniqueness] = "lossy"
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
+
+    @property
+    def capacity(self) -> int:
+        """How many entries there are to choose from."""
+        return len(corpora.load(self.name, "en_US", self.max_bytes))
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, and a target narrower than the longest user agent."""

@@ -35,6 +35,11 @@ class Lookup:
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
 
+    @property
+    def capacity(self) -> int:
+        """How many entries there are to choose from."""
+        return len(self._pool())
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, and a target narrower than the longest entry."""
         if not is_text(field.type):

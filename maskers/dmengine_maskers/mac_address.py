@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dmengine.arrow import booleans, is_text
-from dmengine.ff1 import FF1, digits_of
+from dmengine.arrow import is_text
+from dmengine.ff1 import FF1
 from dmengine.spi import Limits, MaskContext, Scope, Uniqueness, Words
+from dmengine_maskers.hex_text import Layout, change_hex
 from dmengine_maskers.kinds import wrong_type
-from dmengine_maskers.picking import mixed_case, with_case_of
 
-_FORM: Final = (
-    r"^(?:[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}"
-    r"|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}|[0-9A-Fa-f]{12})$"
-)
-_HEX: Final = "0123456789abcdef"
+_LAYOUTS: Final = tuple(map(Layout, ("xx:xx:xx:xx:xx:xx", "xx-xx-xx-xx-xx-xx", "xxxx.xxxx.xxxx", "x" * 12)))
+_UNUSED: Final = np.uint64(16)  # bits of a word beside the 48 of an address
 _OWN: Final = 24  # bits that a maker numbers its cards by
 _KEPT: Final = 0x0300_0000_0000  # whether it is a group's address, and whether a local one: IEEE 802, 8.2
 
@@ -34,9 +29,9 @@ class MacAddress:
 
     >>> from dmengine.testing.context import mask_values
     >>> mask_values(MacAddress(), ["00:1B:44:11:3A:B7", "001b.4411.3ab7", None])
-    ['C0:E5:F4:5D:0E:2E', 'c0e5.f45d.0e2e', None]
+    ['E8:DE:7E:AF:46:AA', 'e8de.7eaf.46aa', None]
     >>> mask_values(MacAddress(keep_maker=True), ["00-1b-44-11-3a-b7"])
-    ['00-1b-44-a4-2b-a4']
+    ['00-1b-44-86-3e-02']
     """
 
     keep_maker: bool = False
@@ -56,37 +51,19 @@ class MacAddress:
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return addresses."""
-        good = booleans(pc.match_substring_regex(values, _FORM)) & ~mixed_case(values)
-        if not good.all():
-            ctx.mismatch(~good)
-        small = pc.utf8_lower(values)
-        cipher = FF1(ctx.key(self.name, 32), 16)
-        spelling = digits_of(_HEX, small, skip_others=True)
-        masked = spelling.respell(lambda digits: self._permuted(cipher, digits), good)
-        masked = pc.fill_null(masked, "") if masked.null_count else masked
-        upper = pc.utf8_is_upper(values)
-        return with_case_of(values, masked) if pc.any(upper).as_py() else masked
+        cipher = FF1(ctx.key(self.name, 32), 2)
+        return change_hex(values, _LAYOUTS, lambda words: self._permuted(cipher, words), ctx)
 
-    def _permuted(self, cipher: FF1, digits: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.integer]:
-        number = _number(digits)
-        own = np.uint64((1 << _OWN) - 1)
+    def _permuted(self, cipher: FF1, words: Words) -> Words:
+        number = words[0].byteswap()
+        number >>= _UNUSED
         if self.keep_maker:
-            kept, free = number & ~own, number & own
-            return _digits(kept | cipher.encrypt_integers(free, 1 << _OWN))
-        kept = number & np.uint64(_KEPT)
-        free = (number >> np.uint64(42) << np.uint64(40)) | (number & np.uint64((1 << 40) - 1))
-        free = cipher.encrypt_integers(free, 1 << 46)
-        spread = (free >> np.uint64(40) << np.uint64(42)) | (free & np.uint64((1 << 40) - 1))
-        return _digits(kept | spread)
-
-
-def _number(digits: npt.NDArray[np.integer[Any]]) -> Words:
-    number = np.zeros(len(digits), np.uint64)
-    for place in range(digits.shape[1]):
-        number = number << np.uint64(4) | digits[:, place].astype(np.uint64)
-    return number
-
-
-def _digits(number: Words) -> npt.NDArray[np.uint8]:
-    shifts = np.arange(44, -4, -4, dtype=np.int64).astype(np.uint64)
-    return (number[:, None] >> shifts & np.uint64(15)).astype(np.uint8)
+            own = np.uint64((1 << _OWN) - 1)
+            number = (number & ~own) | cipher.encrypt_bits(number & own, _OWN)
+        else:
+            kept = number & np.uint64(_KEPT)
+            free = (number >> np.uint64(42) << np.uint64(40)) | (number & np.uint64((1 << 40) - 1))
+            free = cipher.encrypt_bits(free, 46)
+            number = kept | (free >> np.uint64(40) << np.uint64(42)) | (free & np.uint64((1 << 40) - 1))
+        number <<= _UNUSED
+        return np.asarray(number.byteswap(inplace=True)[None, :])

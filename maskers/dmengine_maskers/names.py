@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dmengine.arrow import is_text
+from dmengine.errors import PlanError
 from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
 from dmengine_maskers import corpora
+from dmengine_maskers.full_name import FullName
 from dmengine_maskers.genders import first_pools, genders_of
 from dmengine_maskers.kinds import require_room, wrong_option, wrong_type
 from dmengine_maskers.locales import Locale
@@ -23,7 +25,8 @@ class FirstName:
 
     `gender` keeps to one list; `gender_field` names the field that says the gender of each record (f, female, weiblich,
     m, male, ...; anything else is either); `keep_case` writes the name in capitals or small letters where the value is;
-    `max_bytes` leaves out longer names, for narrow targets.
+    `max_bytes` leaves out longer names, for narrow targets. `unique` is refused, with the masks that can keep values
+    apart: there are too few names (see `capacity`).
 
     >>> from dmengine.testing.context import mask_values
     >>> mask_values(FirstName(), ["Alice", "Bob", "Alice", None])
@@ -35,6 +38,7 @@ class FirstName:
     keep_case: bool = False
     max_bytes: int | None = None
     gender_field: str | None = None
+    unique: bool = False
 
     name: ClassVar[str] = "first_name"
     consistent: ClassVar[bool] = True
@@ -51,13 +55,18 @@ class FirstName:
         """The field of the gender, if one is read."""
         return (self.gender_field,) if self.gender_field else ()
 
+    @property
+    def capacity(self) -> int:
+        """How many names there are to choose from."""
+        return len(self._pool())
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
-        """Refuse what is not text, and a target narrower than the longest name."""
+        """Refuse what is not text, `unique`, and a target narrower than the longest name."""
         if self.gender not in (None, "female", "male"):
             raise wrong_option(self.name, "gender", "be female or male", "leave it out for both")
         if self.gender and self.gender_field:
             raise wrong_option(self.name, "gender", "be left out beside gender_field", "give one of them")
-        return _plan(self.name, self._pool(), field, limits)
+        return _plan(self, self._pool(), field, limits)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return names."""
@@ -79,7 +88,8 @@ class LastName:
     """Replace every value with a last name of the locale, chosen by key.
 
     `keep_case` writes the name in capitals or small letters where the value is; `max_bytes` leaves out longer
-    names, for narrow targets.
+    names, for narrow targets. `unique` is refused, with the masks that can keep values apart: there are too few names
+    (see `capacity`).
 
     >>> from dmengine.testing.context import mask_values
     >>> mask_values(LastName(locale="de_DE", keep_case=True), ["MEIER", None])
@@ -89,6 +99,7 @@ class LastName:
     locale: Locale = "en_US"
     keep_case: bool = False
     max_bytes: int | None = None
+    unique: bool = False
 
     name: ClassVar[str] = "last_name"
     consistent: ClassVar[bool] = True
@@ -96,9 +107,14 @@ class LastName:
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
 
+    @property
+    def capacity(self) -> int:
+        """How many names there are to choose from."""
+        return len(self._pool())
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
-        """Refuse what is not text, and a target narrower than the longest name."""
-        return _plan(self.name, self._pool(), field, limits)
+        """Refuse what is not text, `unique`, and a target narrower than the longest name."""
+        return _plan(self, self._pool(), field, limits)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return names."""
@@ -109,10 +125,16 @@ class LastName:
         return corpora.load("last_name", self.locale, self.max_bytes)
 
 
-def _plan(mask: str, pool: pa.Array, field: pa.Field, limits: Limits) -> pa.Field:
+def _plan(mask: FirstName | LastName, pool: pa.Array, field: pa.Field, limits: Limits) -> pa.Field:
     if not is_text(field.type):
-        raise wrong_type(mask, "text", field, "use redact or number")
+        raise wrong_type(mask.name, "text", field, "use redact or number")
+    if mask.unique:
+        others = f"full_name has {FullName(mask.locale, unique=True).capacity:.1e} results, username and email more"
+        raise PlanError(
+            f"{mask.name}: unique cannot hold: there are {len(pool):,} names, so values share them",
+            hint=f"with unique: true, {others}; persona by a number keeps all apart",
+        )
     # a letter may take more bytes in the other case
     longest = max(corpora.longest(form) for form in (pool, pc.utf8_upper(pool), pc.utf8_lower(pool)))
-    require_room(mask, longest, limits, f"give max_bytes={limits.max_bytes}: it leaves longer names out")
+    require_room(mask.name, longest, limits, f"give max_bytes={limits.max_bytes}: it leaves longer names out")
     return field

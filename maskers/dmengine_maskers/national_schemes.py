@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -63,8 +63,8 @@ _NIE: Final = Weighted(powers(range(8), 1, 23), 23, _LETTERS, 8, (*range(10), *[
 _NIR: Final = Weighted(
     powers(range(13), 2, 97), 97, tuple(f"{97 - rest:02d}" for rest in range(97)), 13, (*range(10), 96, 95, *[0] * 24)
 )
-_MONTHS: Final = tuple(f"{month:02d}" for month in range(1, 13))
-_NIR_PARTS: Final = (_NIR, OneOf(3, _MONTHS), NonZero(5, 7), NonZero(7, 10), NonZero(10, 13))
+_MONTHS: Final = {3: tuple(f"{month:02d}" for month in range(1, 13))}
+_NIR_PARTS: Final = (_NIR, NonZero(5, 7), NonZero(7, 10), NonZero(10, 13))
 
 # United States. Blocks of the SSN never assigned, and numbers that were published; prefixes of the EIN: irs.gov
 _SSN_PARTS: Final = (
@@ -78,7 +78,7 @@ _NO_EIN: Final = {"00", "07", "08", "09", "17", "18", "19", "28", "29", "49", "6
 _EIN: Final = OneOf(0, tuple(prefix for prefix in map("{:02d}".format, range(100)) if prefix not in _NO_EIN))
 
 # United Kingdom. Letters and pairs of letters that never begin a national insurance number: HMRC, NIM39110
-_NINO: Final = {"F": "ABCEGHJKLMNOPRSTWXYZ", "S": "ABCEGHJKLMNPRSTWXYZ", "E": "ABCD"}
+_NINO: Final[Mapping[str, Any]] = {"F": "ABCEGHJKLMNOPRSTWXYZ", "S": "ABCEGHJKLMNPRSTWXYZ", "E": "ABCD"}
 _NINO_PAIRS: Final = NoneOf(0, ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ"))
 
 
@@ -120,8 +120,11 @@ SCHEMES: Final[Mapping[Kind, Scheme]] = {
     "es_dni": scheme(form("nnnnnnnn@", _DNI, has_letter=True), integers=False),
     "es_nie": scheme(form("Fnnnnnnn@", _NIE, has_letter=True, F="XYZ"), integers=False),
     "fr_nir": scheme(
-        *(form("SnnMnnnnnnnnn##", *_NIR_PARTS, S=sexes, M="01") for sexes in ("12", "78")),
-        *(form("SnnMn2Dnnnnnn##", *_NIR_PARTS, has_letter=True, S=sexes, M="01", D="AB") for sexes in ("12", "78")),
+        *(form("SnnMnnnnnnnnn##", *_NIR_PARTS, joint=_MONTHS, S=sexes, M="01") for sexes in ("12", "78")),
+        *(
+            form("SnnMn2Dnnnnnn##", *_NIR_PARTS, has_letter=True, joint=_MONTHS, S=sexes, M="01", D="AB")
+            for sexes in ("12", "78")
+        ),
     ),
     "in_aadhaar": scheme(form("Fnnnnnnnnnn#", verhoeff, _no_palindrome, F="23456789")),
     "nz_ird": scheme(

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dmengine.errors import PlanError
-from dmengine.spi import Limits, MaskContext, Masker, Positions, Scope, Uniqueness, Words, fields_read, is_keyed
+from dmengine.spi import (
+    Finding,
+    Limits,
+    MaskContext,
+    Masker,
+    Positions,
+    Scope,
+    Uniqueness,
+    Words,
+    domains_used,
+    fields_read,
+    findings_of,
+    is_keyed,
+)
+
+_KEEPING: Final = frozenset({"json", "pan_truncate", "phone", "scrub", "set_checksum", "xml"})
+"""Masks that say of themselves what they keep of the value they get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +38,12 @@ class PartContext:
         whole: The context of the mask that is made of parts.
         part: Where the part stands, so that two equal parts do not draw the same bits.
         kept: The values of the whole that the part sees; None for all of them.
-        count: How many values the whole has.
+        size: How many values the whole has.
     """
 
     whole: MaskContext
     part: str
-    count: int
+    size: int
     kept: Positions | None = None
 
     @property
@@ -55,10 +72,16 @@ class PartContext:
     def mismatch(self, where: npt.NDArray[np.bool_]) -> None:
         """Report values of the whole."""
         if self.kept is not None:
-            spread = np.zeros(self.count, np.bool_)
+            spread = np.zeros(self.size, np.bool_)
             spread[self.kept[where]] = True  # one value may be there several times
             where = spread
         self.whole.mismatch(where)
+
+    def count(self, what: str, each: Positions) -> None:
+        """Note what was found in values of the whole."""
+        if self.kept is not None:
+            each = np.bincount(self.kept, each, self.size).astype(np.int64)
+        self.whole.count(what, each)
 
     def in_domain(self, domain: str) -> MaskContext:
         """Return the context of another domain, whose keys know nothing of parts."""
@@ -94,6 +117,39 @@ def widest_scope(parts: Sequence[Masker]) -> Scope:
 def all_read(parts: Sequence[Masker]) -> tuple[str, ...]:
     """Name every field that a part reads, once."""
     return tuple(dict.fromkeys(name for part in parts for name in fields_read(part)))
+
+
+def all_domains(parts: Iterable[Masker]) -> tuple[tuple[str, Masker], ...]:
+    """Name every domain that a part works in beside that of the whole, with the mask that it uses there."""
+    return tuple(pair for part in parts for pair in domains_used(part))
+
+
+def all_findings(parts: Iterable[Masker], field: pa.Field) -> Iterator[Finding]:
+    """Yield what parts say of themselves that each get a value as it was."""
+    for part in parts:
+        yield from findings_of(part, field)
+
+
+def findings_in_turn(parts: Sequence[Masker], field: pa.Field) -> Iterator[Finding]:
+    """Yield what parts say of themselves where each works on what the one before made.
+
+    What a part keeps of its value is worth a word only where no other part puts another value in its place.
+
+    >>> from dmengine_maskers import Imitate, PanTruncate, SetChecksum
+    >>> field = pa.field("card", pa.string())
+    >>> len(list(findings_in_turn((Imitate(), SetChecksum("luhn")), field)))
+    0
+    >>> [finding.severity for finding in findings_in_turn((SetChecksum("luhn"), PanTruncate()), field)]
+    ['warning', 'warning']
+    """
+    replaced = any(is_keyed(part) and part.name not in _KEEPING for part in parts)
+    for part in parts:
+        if not replaced or part.name not in _KEEPING:
+            yield from findings_of(part, field)
+        try:
+            field = part.plan(field, Limits())
+        except PlanError:  # the field of a document, of any type
+            field = pa.field(field.name, pa.null())
 
 
 def any_keyed(parts: Sequence[Masker]) -> bool:

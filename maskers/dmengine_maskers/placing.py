@@ -42,21 +42,13 @@ def address_part(part: str, locale: str, bits: Words) -> pa.Array:
         return _place(part, locale, bits)
     if part == "street":
         return street(locale, bits)
-    town = {name: _place(name, locale, bits) for name in ("city", "state", "postcode")}
-    town["code"] = _place("state_code", locale, bits)
-    lines = {"street": street(locale, bits), "town": _filled(manner.town, town), "postcode": town["postcode"]}
-    return _filled(manner.address, lines)
+    form = manner.address.replace("{street}", manner.street.replace("{street}", "{name}"))
+    return _drawn(form.replace("{town}", manner.town), locale, bits)
 
 
 def street(locale: str, bits: Words) -> pa.Array:
     """Return a street with a number, by the second word of each row of bits."""
-    names = corpora.load("street_name", locale)
-    low = bits[:, 1]
-    parts = {
-        "street": names.take(pa.array(below(low, len(names)))),
-        "number": _NUMBERS.take(pa.array(below(low << np.uint64(32), len(_NUMBERS)))),
-    }
-    return _filled(MANNERS[locale].street, parts)
+    return _drawn(MANNERS[locale].street.replace("{street}", "{name}"), locale, bits)
 
 
 @lru_cache(maxsize=256)
@@ -84,15 +76,39 @@ def _place(part: str, locale: str, bits: Words) -> pa.Array:
     return column.take(pa.array(below(bits[:, 0], len(column))))
 
 
-def _filled(form: str, parts: dict[str, pa.Array]) -> pa.Array:
-    """Put the parts into a form, a column at a time.
+def _drawn(form: str, locale: str, bits: Words) -> pa.Array:
+    """Fill in a form by drawing from its pools, a column at a time."""
+    high, low = bits[:, 0], bits[:, 1]
+    drawn = {"place": high, "name": low, "number": low << np.uint64(32)}
+    columns = [pool.take(pa.array(below(drawn[source], len(pool)))) for source, pool in _pools(form, locale)]
+    return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, "")
 
-    >>> _filled("{a}-{b}!", {"a": pa.array(["x"]), "b": pa.array(["y"])}).to_pylist()
-    ['x-y!']
+
+@lru_cache(maxsize=64)
+def _pools(form: str, locale: str) -> tuple[tuple[str, pa.Array], ...]:
+    """Return what a form draws from, with the signs around it and with all that is of one place in one text.
+
+    >>> [(source, pool[0].as_py()) for source, pool in _pools("{number} {name}, {city}", "en_US")]
+    [('number', '1 '), ('name', 'Aaron Common, '), ('place', 'Aaronchester')]
     """
     pieces = _NAMED.split(form)
-    columns = [parts[piece] if place % 2 else pa.scalar(piece) for place, piece in enumerate(pieces) if piece]
-    return pc.binary_join_element_wise(*columns, "")
+    groups: list[tuple[str, list[pa.Array | pa.Scalar]]] = []
+    begin: list[pa.Array | pa.Scalar] = [pa.scalar(pieces[0])]
+    for name, sign in zip(pieces[1::2], pieces[2::2], strict=True):
+        source = "place" if name in (*PLACE_PARTS, "code") else name
+        if not groups or groups[-1][0] != source:
+            groups.append((source, begin))
+        groups[-1][1].extend([_pool(name, locale), pa.scalar(sign)])
+        begin = []
+    return tuple((source, pc.binary_join_element_wise(*columns, "")) for source, columns in groups)
+
+
+def _pool(name: str, locale: str) -> pa.Array:
+    if name == "name":
+        return corpora.load("street_name", locale)
+    if name == "number":
+        return _NUMBERS
+    return corpora.columns("place", locale)[PLACE_PARTS.index("state_code" if name == "code" else name)]
 
 
 def _room(form: str, sizes: dict[str, int]) -> int:

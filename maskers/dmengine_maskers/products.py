@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 
@@ -26,7 +26,7 @@ _VIN_LETTER: Final = SomeLetter((0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12))
 
 def _vin_scheme(kept: str) -> Scheme:
     """VINs whose check digit holds, as in North America, and VINs where that place has another meaning."""
-    alphabets = {"W": _VIN_SYMBOLS, "V": _VIN_SYMBOLS, "Y": _YEARS}
+    alphabets: dict[str, Any] = {"W": _VIN_SYMBOLS, "V": _VIN_SYMBOLS, "Y": _YEARS}
     return scheme(
         form("WWWVVVVV$YVVVnnnn", _VIN_CHECK, _VIN_LETTER, has_letter=True, tweak="checked", kept=kept, **alphabets),
         form("WWWVVVVVVVVVVnnnn", Fails((_VIN_CHECK,)), _VIN_LETTER, has_letter=True, kept=kept, **alphabets),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
@@ -14,10 +15,18 @@ from dmengine.arrow import booleans, flat, is_text, text_from_bytes
 from dmengine.conditions import regex_problem
 from dmengine.errors import PlanError
 from dmengine.maskparameter import MaskParameter
-from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
+from dmengine.spi import Finding, Limits, MaskContext, Masker, Scope, Uniqueness
 from dmengine_maskers.chain import Chain
 from dmengine_maskers.kinds import wrong_option, wrong_type
-from dmengine_maskers.parts import PartContext, all_consistent, any_keyed, check_parts, widest_scope
+from dmengine_maskers.parts import (
+    PartContext,
+    all_consistent,
+    all_domains,
+    any_keyed,
+    check_parts,
+    findings_in_turn,
+    widest_scope,
+)
 from dmengine_maskers.spans import BLOCK_ROWS, cut, spans
 
 Places = npt.NDArray[np.int64]
@@ -61,6 +70,15 @@ class RegexReplace:
     def consistent(self) -> bool:
         """Whether equal matches get equal masks."""
         return all_consistent(self.masks)
+
+    @property
+    def domains(self) -> tuple[tuple[str, Masker], ...]:
+        """The domains that any of the masks works in beside the field's own."""
+        return all_domains(self.masks)
+
+    def findings(self, field: pa.Field) -> Iterable[Finding]:
+        """Say what the masks of matches say."""
+        return findings_in_turn(self.masks, field)
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, an expression that RE2 does not take, and results that could be too long."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, get_args
 
@@ -11,20 +11,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ConfigDict
 
-from dmengine.arrow import choose, is_text
+from dmengine.arrow import choose, is_text, offsets
 from dmengine.conditions import regex_problem
 from dmengine.errors import PlanError
 from dmengine.maskparameter import MaskParameter
 from dmengine.normalizing import Step, normalize
 from dmengine.spi import Finding, Limits, MaskContext, Masker, Scope, Uniqueness
-from dmengine_maskers.findings import Block, Resolved, Spans, find, put_back, resolve
+from dmengine_maskers.blocks import Block, Places, Spans
+from dmengine_maskers.findings import Resolved, find, put_back, resolve
 from dmengine_maskers.inner import mask_found
 from dmengine_maskers.kinds import wrong_option, wrong_type
-from dmengine_maskers.parts import all_consistent, any_keyed, check_parts
+from dmengine_maskers.parts import all_consistent, all_domains, all_findings, any_keyed, check_parts
 from dmengine_maskers.recognisers import RECOGNISERS, Recogniser, What
-from dmengine_maskers.spans import in_blocks
+from dmengine_maskers.scanning import Scan
 from dmengine_maskers.word_lists import find_words
 
+BLOCK_BYTES: Final = 1 << 24
 ALL: Final[tuple[What, ...]] = get_args(What)
 
 
@@ -53,17 +55,21 @@ class Find:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     @property
+    def told(self) -> str:
+        """What it is called in a report."""
+        return (self.label or self.what or ("word" if self.words else "text")).lower()
+
+    @property
     def shown(self) -> str:
         """What stands for a finding that has no mask."""
-        label = self.label or self.what or ("word" if self.words else "text")
-        return f"<{label.upper()}>"
+        return f"<{self.told.upper()}>"
 
-    def spans(self, block: Block) -> Spans:
+    def spans(self, scan: Scan) -> Spans:
         """Find it."""
         if self.words:
-            return find_words(block, self.words, ignore_case=self.ignore_case)
+            return find_words(scan.block, self.words, ignore_case=self.ignore_case)
         known = RECOGNISERS[self.what] if self.what is not None else Recogniser(f"(?:{self.pattern})")
-        return find(block, known, check=self.check)
+        return find(scan, known, check=self.check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,8 @@ class Scrub:
     @property
     def domains(self) -> tuple[tuple[str, Masker], ...]:
         """The domains that findings are masked in."""
-        return tuple((kind.domain, kind.mask) for kind in self._kinds() if kind.domain and kind.mask)
+        own = tuple((kind.domain, kind.mask) for kind in self._kinds() if kind.domain and kind.mask)
+        return own + all_domains(self._masks())
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, findings that cannot be looked for or masked, and targets with a byte limit."""
@@ -126,17 +133,29 @@ class Scrub:
         """Say that it knows what it is told of, and no more."""
         hint = "read a sample of what comes out; redact the field where nothing may be missed"
         yield Finding("warning", "scrub keeps all text in which it finds nothing, names too", hint=hint)
+        yield from all_findings(self._masks(), field)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the texts with all findings masked."""
-        return in_blocks(lambda block: self._block(block, ctx), values)
+        counts = np.zeros((len(self._kinds()), len(values)), np.int64)
+        made, done = [], 0
+        for block in _blocks(values):
+            made.append(self._block(block, ctx, counts[:, done : done + len(block)]))
+            done += len(block)
+        for kind, each in zip(self._kinds(), counts, strict=True):
+            ctx.count(kind.told, each)
+        return made[0] if len(made) == 1 else pa.concat_arrays(made)
 
-    def _block(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
+    def _block(self, values: pa.Array, ctx: MaskContext, counts: Places) -> pa.Array:
         block = Block.of(values)
         kinds = self._kinds()
-        resolved = resolve([kind.spans(block) for kind in kinds])
+        scan = Scan(block)
+        resolved = resolve([kind.spans(scan) for kind in kinds])
         if len(resolved.spans) == 0:
             return values
+        rows = block.row_of(resolved.spans.starts)
+        for number, each in enumerate(counts):
+            each += np.bincount(rows[resolved.kinds == number], minlength=len(each))
         masked = [_masked(kind, number, block, resolved, ctx) for number, kind in enumerate(kinds)]
         order = np.argsort(np.argsort(resolved.kinds, kind="stable"), kind="stable")
         return put_back(block, resolved.spans, pa.concat_arrays(masked).take(pa.array(order)))
@@ -146,6 +165,19 @@ class Scrub:
 
     def _masks(self) -> tuple[Masker, ...]:
         return tuple(kind.mask for kind in self._kinds() if kind.mask is not None)
+
+
+def _blocks(values: pa.Array) -> Iterator[pa.Array]:
+    """Yield values that are worked on together: many, so that masks are called seldom, but of bounded size."""
+    ends = offsets(values)
+    start = 0
+    while True:
+        stop = int(np.searchsorted(ends, ends[start] + BLOCK_BYTES))
+        stop = min(max(stop, start + 1), len(values))
+        yield values.slice(start, stop - start)
+        start = stop
+        if start >= len(values):
+            return
 
 
 def _masked(kind: Find, number: int, block: Block, resolved: Resolved, ctx: MaskContext) -> pa.Array:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from dmengine.arrow import NumberType, booleans, is_text, text_from_bytes
 from dmengine.spi import Positions
+from dmengine_maskers.place_values import joined, spread
 from dmengine_maskers.spans import spans
 
 Codes = npt.NDArray[np.uint8]
@@ -36,6 +37,16 @@ def _codes_of_bytes() -> Codes:
 
 
 _CODES: Final = _codes_of_bytes()
+
+
+def _codes(content: Codes) -> Codes:
+    """Return the code of each byte."""
+    digits, letters = content - np.uint8(ord("0")), (content | 32) - np.uint8(ord("a"))
+    codes = np.where(digits < 10, digits, letters + np.uint8(10))
+    others = np.flatnonzero((digits >= 10) & (letters >= 26))
+    if others.size:
+        codes[others] = _CODES.take(content[others])
+    return codes
 
 
 class Symbols(Protocol):
@@ -75,7 +86,7 @@ class TextSymbols:
     def __init__(self, values: pa.Array) -> None:
         self._kind = values.type
         self._content, self._ends = spans(values)
-        self._codes = _CODES.take(self._content)
+        self._codes = _codes(self._content)
         self._sizes = np.diff(self._ends)
         self._out = self._content.copy()
         self.refused = np.zeros(len(values), np.bool_)
@@ -92,13 +103,18 @@ class TextSymbols:
             matrix = self._codes.reshape(rows, -1)
             yield None, np.ascontiguousarray(matrix[:, ~self._kept].T)
             return
-        self._symbol = self._codes < _SEPARATOR
-        before = np.concatenate(([0], np.cumsum(self._symbol)))[self._ends]
-        self._starts, counts = before[:-1], np.where(self.refused, 0, np.diff(before))
-        self._spelt = self._codes[self._symbol]
+        self._symbol: Flags | None = self._codes < _SEPARATOR
+        starts, counts, self._spelt = self._ends, self._sizes, self._codes
+        if self._symbol.all():
+            self._symbol = None
+        else:
+            starts = np.concatenate(([0], np.cumsum(self._symbol)))[self._ends]
+            counts, self._spelt = np.diff(starts), self._codes[self._symbol]
+        self._starts, counts = starts[:-1], np.where(self.refused, 0, counts)
         for count in np.unique(counts[counts > 0]).tolist():
             group = np.flatnonzero(counts == count)
-            yield group, self._spelt.take(self._places(group, count))
+            found = self._windows(count)[self._starts[group]].view(np.uint8).reshape(-1, count)
+            yield group, np.ascontiguousarray(found.T)
 
     def put(self, rows: Positions | None, codes: Codes) -> None:
         """Take the changed codes of a group."""
@@ -106,12 +122,13 @@ class TextSymbols:
             assert self._kept is not None, "all rows are one group only where all have one form"
             self._out.reshape(len(self._sizes), -1)[:, ~self._kept] = _spelled(codes).T
         else:
-            self._spelt[self._places(rows, len(codes))] = codes
+            width = len(codes)
+            self._windows(width)[self._starts[rows]] = np.ascontiguousarray(codes.T).view(f"V{width}")[:, 0]
 
     def array(self, refused: Flags) -> pa.Array:
         """Return the column."""
         if self._kept is None and len(self._sizes):
-            self._out[self._symbol] = _spelled(self._spelt)
+            self._out[slice(None) if self._symbol is None else self._symbol] = _spelled(self._spelt)
         if self.lower is not None:
             letters = np.repeat(self.lower, self._sizes) & (self._out >= ord("A"))
             self._out[letters] |= 0x20
@@ -119,8 +136,9 @@ class TextSymbols:
             self._out[np.repeat(refused, self._sizes)] = ord("0")
         return text_from_bytes(self._out, self._ends, self._kind)
 
-    def _places(self, rows: Positions, count: int) -> Positions:
-        return np.asarray(self._starts[rows] + np.arange(count)[:, None])
+    def _windows(self, width: int) -> npt.NDArray[np.void]:
+        """View every run of so many symbols as one item, so that numpy moves a value at a time."""
+        return np.ndarray((self._spelt.size - width + 1,), f"V{width}", self._spelt, 0, (1,))
 
     def _even(self) -> Flags | None:
         """Say which positions hold separators, where they are the same for all values, and nothing is strange."""
@@ -178,10 +196,7 @@ class IntegerSymbols:
 
     def put(self, rows: Positions | None, codes: Codes) -> None:
         """Take the changed digits of a group."""
-        numbers = np.zeros(codes.shape[1], np.uint64)
-        for digits in codes:
-            numbers *= np.uint64(10)
-            numbers += digits
+        numbers = joined(codes, [10] * len(codes))
         self._out[slice(None) if rows is None else rows] = numbers
 
     def array(self, refused: Flags) -> pa.Array:
@@ -213,9 +228,4 @@ def _spelled(codes: Codes) -> Codes:
 
 
 def _digits(numbers: npt.NDArray[np.uint64], count: int) -> Codes:
-    codes = np.empty((count, len(numbers)), np.uint8)
-    for position in range(count - 1, -1, -1):
-        tenth = numbers // np.uint64(10)
-        codes[position] = numbers - tenth * np.uint64(10)
-        numbers = tenth
-    return codes
+    return spread(numbers, [10] * count)

@@ -36,6 +36,11 @@ class Hash:
     reversible: ClassVar[bool] = False
     scope: ClassVar[Scope] = "value"
 
+    @property
+    def capacity(self) -> int:
+        """How many tokens there are."""
+        return int(16**self.size)
+
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse numbers and dates, and a target narrower than the token."""
         if not 8 <= self.size <= 32:

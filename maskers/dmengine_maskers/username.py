@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -11,9 +10,8 @@ import pyarrow.compute as pc
 
 from dmengine.arrow import is_text
 from dmengine.prf import below
-from dmengine.spi import Finding, Limits, MaskContext, Scope, Uniqueness
+from dmengine.spi import Limits, MaskContext, Scope, Uniqueness
 from dmengine_maskers import corpora
-from dmengine_maskers.capacity import capacity_finding
 from dmengine_maskers.handles import people, split, write_digits
 from dmengine_maskers.kinds import require_room, wrong_option, wrong_type
 from dmengine_maskers.locales import MANNERS, Locale
@@ -70,12 +68,6 @@ class Username:
         hint = "use hash with a size, or fpe, which keeps the length"
         require_room(self.name, self.longest_bytes, limits, hint)
         return field
-
-    def findings(self, field: pa.Field) -> Iterable[Finding]:
-        """Say how many names there are."""
-        if self.locale in MANNERS and 0 <= self.digits <= MOST_DIGITS:
-            hint = "" if self.unique else "unique: true makes more of them"
-            yield from capacity_finding(self.name, self.capacity, hint)
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return names."""

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dmengine.arrow import booleans
-from dmengine_maskers.findings import NONE, Block, Places, Spans, search
-from dmengine_maskers.recognisers import table_of
+from dmengine_maskers.blocks import NONE, Block, Places, Spans
+from dmengine_maskers.findings import search_near
+from dmengine_maskers.scanning import table_of
 
 _WORD = r"[\pL\pM\pN]+"
 _LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -61,7 +62,8 @@ def _tokens(block: Block) -> Spans:
     tokens = Spans(starts, np.flatnonzero(letter & ~follows) + 1)
     if plain.all():
         return tokens
-    return Spans(*_in_order([tokens, search(block, _WORD, rows=~plain)]))
+    others = Spans(block.ends[:-1], block.ends[1:]).only(~plain)
+    return Spans(*_in_order([tokens, search_near(block, others, _WORD)]))
 
 
 def _in_order(found: list[Spans]) -> tuple[Places, Places]:

@@ -16,7 +16,7 @@ from dmengine.inside import Inside
 from dmengine.spi import Finding, Limits, MaskContext, Masker, Scope, Uniqueness
 from dmengine_maskers.inside import Unlisted, check_rules, mask_inside
 from dmengine_maskers.kinds import wrong_option, wrong_type
-from dmengine_maskers.parts import all_consistent, any_keyed
+from dmengine_maskers.parts import all_consistent, all_domains, all_findings, any_keyed
 from dmengine_maskers.xml_paths import XmlPath
 from dmengine_maskers.xml_values import Document, Text, remove, require_lxml
 
@@ -64,7 +64,8 @@ class Xml:
     @property
     def domains(self) -> tuple[tuple[str, Masker], ...]:
         """The domains that texts are masked in."""
-        return tuple((rule.domain, rule.mask) for rule in self.rules if rule.domain and rule.mask)
+        own = tuple((rule.domain, rule.mask) for rule in self.rules if rule.domain and rule.mask)
+        return own + all_domains(rule.mask for rule in self.rules if rule.mask)
 
     def plan(self, field: pa.Field, limits: Limits) -> pa.Field:
         """Refuse what is not text, rules that make no sense, and targets with a byte limit."""
@@ -95,10 +96,11 @@ class Xml:
         return field
 
     def findings(self, field: pa.Field) -> Iterable[Finding]:
-        """Warn of what stays."""
+        """Warn of what stays, and say what the masks inside say."""
         if self.unlisted == "keep":
             hint = "name them in its rules, and leave unlisted out"
             yield Finding("warning", "xml keeps all texts of documents that no rule names", hint=hint)
+        yield from all_findings(self._masks(), pa.field(field.name, pa.string()))
 
     def mask(self, values: pa.Array, ctx: MaskContext) -> pa.Array:
         """Return the documents with their elements and attributes masked."""

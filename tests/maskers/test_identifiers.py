@@ -70,7 +70,7 @@ def spelled(forms: Iterable[Form], count: int) -> list[str]:
     for shape in forms:
         rows = [[SYMBOLS.index(symbol) for symbol in alphabet] for alphabet in shape.alphabets]
         codes = np.array([random.choice(row, 2 * count) for row in rows], np.uint8)
-        valid = shape.complete(codes)
+        valid = shape.spelt(codes) & shape.complete(codes)
         texts |= dict.fromkeys("".join(SYMBOLS[code] for code in column) for column in codes[:, valid].T.tolist())
     return list(texts)
 

@@ -189,6 +189,63 @@ def test_no_bit_of_a_uuid_but_version_and_variant_stays() -> None:
     assert sum(0.45 < bit < 0.55 for bit in share) == 122
 
 
+def test_uuid_in_any_spelling_is_the_same_uuid() -> None:
+    """Hyphens, braces and case stay, whatever stands around a value; mixed case and other lengths are reported."""
+    draw = random.Random(6)
+    given = [UUID(int=draw.getrandbits(128), version=4) for _ in range(3000)]
+    spellings = (str, lambda value: value.hex, lambda value: f"{{{value}}}", lambda value: str(value).upper())
+    texts = [spellings[number % 4](value) for number, value in enumerate(given)] + [str(given[0]).title(), "", "x"]
+
+    masked = mask_values(Uuid(), texts, on_mismatch="null")
+    plain = mask_values(Uuid(), [str(value) for value in given])
+
+    assert masked == [*(spellings[number % 4](UUID(text)) for number, text in enumerate(plain)), None, None, None]
+    assert mask_values(Uuid(), texts[3:3000:4]) == masked[3:3000:4]
+
+
+def test_address_without_letters_is_masked_alike_beside_capitals() -> None:
+    """A MAC address of digits only gets small letters, alone and in a column of capitals."""
+    (alone,) = mask_values(MacAddress(), ["00:11:22:33:44:55"])
+
+    beside = mask_values(MacAddress(), ["00:11:22:33:44:55", *(f"00:1B:44:11:3A:{n:02X}" for n in range(256))])
+
+    assert beside[0] == alone == alone.lower()
+    assert beside[1:] == [text.upper() for text in beside[1:]]
+
+
+@pytest.mark.parametrize("mask", [IpAddress(), IpAddress(keep_subnets=False)])
+def test_address_is_masked_alike_in_every_company(mask: IpAddress) -> None:
+    """An address gets the same mask alone, among its neighbours, and among strangers and other spellings."""
+    draw = random.Random(8)
+    near = [f"2001:db8:0:{n % 3:x}::{n:x}" for n in range(3000)] + [f"10.1.{n // 256}.{n % 256}" for n in range(3000)]
+    far = [str(ipaddress.ip_address(draw.getrandbits(bits))) for bits in (32, 128) for _ in range(3000)]
+    whole = [ipaddress.ip_address(text).exploded for text in near]
+
+    among = dict(zip(near, mask_values(mask, near), strict=True))
+    mixed = dict(zip(near + far, mask_values(mask, near + far), strict=True))
+
+    assert mixed == mixed | among
+    assert mask_values(mask, whole) == list(among.values())
+    assert [mask_values(mask, [text])[0] for text in near[::997]] == [among[text] for text in near[::997]]
+
+
+@pytest.mark.parametrize("change", [6, 10])
+def test_phone_is_masked_alike_in_every_company(change: int) -> None:
+    """A number gets the same mask alone, in a column of one form, of a few, and of more than can be grouped."""
+    draw = random.Random(9)
+    signs = ["", "", " ", "-", ".", "/"]
+    texts = [f"+49 30 {n:010d}" for n in range(3000)] + [f"(0)30-{n:012d}" for n in range(3000)]
+    wild = ["".join(draw.choice(signs) + draw.choice("0123456789") for _ in range(15)) for _ in range(300)]
+    mask = Phone(change=change)
+
+    masked = mask_values(mask, texts)
+
+    assert mask_values(mask, texts[:3000]) == masked[:3000]
+    assert mask_values(mask, texts + wild)[:6000] == masked
+    assert [mask_values(mask, [text])[0] for text in texts[::991]] == masked[::991]
+    assert mask_values(mask, [*texts, "n/a"], on_mismatch="null") == [*masked, None]
+
+
 def test_url_keeps_the_site_where_asked_and_nothing_behind_it() -> None:
     """Path, query and fragment are gone; a value with a user name in it, or without a site, is reported."""
     given = ["https://x.de:8080/a?b=c#d", "https://user:pw@x.de/", "/path", "mailto:a@b.de"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import dmengine as dm
+from dmengine.connectors import LocalFiles
 from dmengine.errors import PlanError
-from dmengine.maskers import CreditCard, Email, Find, Fpe, Redact, RegexReplace, Scrub, Shuffle
+from dmengine.maskers import Case, Chain, CreditCard, Email, Find, Fpe, Redact, RegexReplace, Scrub, Shuffle
 from dmengine.spi import Limits
 from dmengine.testing.context import mask_values
 
@@ -19,6 +23,7 @@ FINDINGS = [
     ("email", "@corp.com", False),
     ("url", "https://corp.com/a?b=c#d", True),
     ("url", "www.corp.com", True),
+    ("url", "http://localhost/ann", True),
     ("url", "corp.com", False),
     ("credit_card", "4111111111111111", True),
     ("credit_card", "4111 1111 1111 1111", True),
@@ -79,6 +84,14 @@ def test_card_is_found_before_its_expiry_date() -> None:
     assert masked == ["<CREDIT_CARD> 12/26", "<CREDIT_CARD> 123"]
 
 
+@pytest.mark.parametrize("digits", [12, 19, 20, 32])
+def test_unchecked_digits_are_a_card_or_stay_as_they_were(digits: int) -> None:
+    """Without the check, up to 19 digits in a row are a card; more are none, and get no label beside them."""
+    masked = mask_values(Scrub((Find("credit_card", check=False),)), ["4" * digits])
+
+    assert masked == ["<CREDIT_CARD>" if digits <= 19 else "4" * digits]
+
+
 def test_finding_is_masked_as_a_column_of_its_domain_is() -> None:
     """An address in a note gets the pseudonym that it has in the column of addresses."""
     rules = dm.Ruleset(
@@ -135,6 +148,23 @@ def test_words_are_found_whole_and_the_longest_first() -> None:
 def test_phrase_does_not_go_over_the_end_of_a_value() -> None:
     """The last word of one note and the first of the next are no phrase."""
     assert mask_values(Scrub((Find(words=("Mary Ann",)),)), ["Mary", "Ann"]) == ["Mary", "Ann"]
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_report_says_how_many_findings_of_each_kind_there_were(tmp_path: Path, key: dm.Key, chained: bool) -> None:
+    """Each finding counts once for every record that has it, whether or not the mask saw its text only once."""
+    note = "ann@corp.com, bob@corp.com and 212-555-0147"
+    notes = pa.table({"note": [note, None, *["to ann@corp.com"] * 30, "nothing", "Ann"]})
+    (tmp_path / "in").mkdir()
+    pq.write_table(notes, tmp_path / "in" / "notes.parquet")
+    mask = Scrub(("email", "phone", "iban", Find(words=("Ann",), label="Name")))
+    rules = dm.Ruleset([dm.Rule("note", Chain((mask, Case("upper"))) if chained else mask)])
+
+    report = dm.run(LocalFiles(tmp_path / "in"), LocalFiles(tmp_path / "out"), rules, key)
+
+    found = {finding.message for finding in report.findings if "found:" in finding.message}
+    assert found == {f"{'chain' if chained else 'scrub'} found: email 32, iban 0, name 1, phone 1"}
+    assert dm.Report.from_dict(report.to_dict()) == report
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dmengine.errors import InputError, PlanError
 from dmengine.nested import refuse_duplicates
 from dmengine.records import TableRecords
 from dmengine.spi import Finding, Records, RecordStream
+from dmengine_connectors.formats.parquet_counts import most_different
 from dmengine_connectors.formats.parquet_dictionaries import share
 from dmengine_connectors.formats.parquet_form import ARROW_SCHEMA, ParquetForm, losses, read_form
 from dmengine_connectors.formats.parquet_groups import GroupWriter
@@ -74,7 +75,13 @@ class Parquet:
         Raises:
             InputError: the file is not Parquet, is encrypted, damaged, or of a kind that cannot be written again.
         """
-        return self._schema(self._opened(file))
+        return self.look(file)[0]
+
+    def look(self, file: BinaryIO) -> tuple[pa.Schema, dict[str, int]]:
+        """Read the schema, and how many different values each plain column has at most."""
+        opened = self._opened(file)
+        schema = self._schema(opened)
+        return schema, _parsed(lambda: most_different(opened.metadata, schema))
 
     def read(self, file: BinaryIO) -> RecordStream:
         """Read the footer and the first records now, and the rest as it is asked for.

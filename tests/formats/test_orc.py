@@ -22,7 +22,7 @@ from dmengine.errors import InputError, MaskError, PlanError
 from dmengine.paths import FieldPath
 from dmengine.records import TableRecords
 from dmengine.spi import Format, Records, RecordStream
-from dmengine_connectors.formats.orc import Orc
+from dmengine_connectors.formats.orc import Orc, OrcForm
 from tests.conftest import WHOLE
 from tests.formats.mutating import MUTANTS, mutants, read_or_refused
 
@@ -167,6 +167,14 @@ def test_other_files_are_refused(content: bytes) -> None:
         Orc().schema(io.BytesIO(content))
 
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_form_that_arrow_cannot_write_is_an_error_of_ours() -> None:
+    """Whatever a damaged footer says of the form, writing it fails by one of our errors."""
+    stream = replace(Orc().read(written(pa.table({"a": [1]}))), form=OrcForm(index_stride=0))
+
+    with pytest.raises(MaskError, match="cannot be written as ORC"):
+        Orc().write(stream, io.BytesIO())
 
 
 def test_a_type_that_an_attribute_claims_is_refused() -> None:

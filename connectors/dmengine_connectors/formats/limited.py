@@ -32,7 +32,8 @@ MOST_GLANCES: Final = 4
 PASSED: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "TZDIR")
 """What a process may need of the environment to start, and to know time zones; secrets stay here."""
 SET: Final = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
-"""Allocators that reserve no more address space than they use, which is what is limited."""
+"""Address space is what is limited: Arrow's own allocator reserves much of it for later, within one file's limit or
+another's."""
 BOOT: Final = (
     "import sys; sys.path += sys.argv[1:]; sys.modules['numpy'] = None; "
     "from dmengine_connectors.formats.orc_child import main; main()"

@@ -24,6 +24,7 @@ MAGIC: Final = b"ORC"
 HIVE_DICTIONARY_THRESHOLD: Final = 0.8
 """ORC's Java writer, which Hive and Spark use, begins a dictionary where so few of the texts differ."""
 DEFAULT_STRIPE: Final = 64 * MIB
+DEFAULT_STRIDE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,14 @@ class OrcForm:
         compression: How chunks are compressed.
         block_bytes: How large chunks are before that.
         stripe_bytes: About how large stripes are.
-        index_stride: The records between two entries of a row index; 0: there is none.
+        index_stride: The records between two entries of a row index.
         version: The format's version.
     """
 
     compression: str = "zlib"
     block_bytes: int = 65_536
     stripe_bytes: int = DEFAULT_STRIPE
-    index_stride: int = 10_000
+    index_stride: int = DEFAULT_STRIDE
     version: str = "0.12"
 
 
@@ -202,7 +203,7 @@ def _form(footer: Footer, first: int) -> OrcForm:
         compression=footer.compression.lower(),
         block_bytes=max(1, footer.compression_size),
         stripe_bytes=max(1, int(0.9 * footer.content_length * share)) if footer.nstripes > 1 else DEFAULT_STRIPE,
-        index_stride=footer.row_index_stride,
+        index_stride=footer.row_index_stride or DEFAULT_STRIDE,  # 0: without an index, which Arrow cannot write
         version="0.11" if footer.file_version == "0.11" else "0.12",
     )
 
@@ -216,7 +217,8 @@ def _findings(footer: Footer, schema: pa.Schema) -> Iterator[Finding]:
 
 def _write(batches: Iterator[Records], schema: pa.Schema, form: OrcForm, sink: Sink) -> int:
     rows = 0
-    writer = orc.ORCWriter(
+    begin = partial(
+        orc.ORCWriter,
         pa.PythonFile(sink, mode="w"),
         file_version=form.version,
         stripe_size=form.stripe_bytes,
@@ -225,6 +227,7 @@ def _write(batches: Iterator[Records], schema: pa.Schema, form: OrcForm, sink: S
         row_index_stride=form.index_stride,
         dictionary_key_size_threshold=HIVE_DICTIONARY_THRESHOLD,
     )
+    writer = written("ORC", begin)
     empty = True
     for records in batches:
         batch = _fitted(records, schema)

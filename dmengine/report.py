@@ -222,7 +222,7 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def found_findings(fields: Iterable[FieldReport]) -> tuple[Finding, ...]:
     """Say what masks found within values, field by field.
 
-    >>> report = FieldReport("*", "note", "scrub", "", 9, 0, 9, 2, 0, 0, {"phone": 1200, "email": 3})
+    >>> report = FieldReport("*", "note", "scrub", "", 9, 0, 9, 2, 0, 0, found={"phone": 1200, "email": 3})
     >>> [f"{finding.where}: {finding.message}" for finding in found_findings([report])]
     ['note: scrub found: email 3, phone 1,200']
     """

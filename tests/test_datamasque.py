@@ -448,6 +448,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "maskers" / "coming-from.md"
 WORDS = {
     "as", "by", "bounds", "drop", "keep", "otherwise", "unmask_table", "us_ssn", "br_cpf", "nz_ird", "when", "width",
     "locale", "domain", "mode", "table_filter_column", "pan_format", "alphabet", "user",
+    "gender", "match_field", "part", "subject", "words",
 }  # fmt: skip
 """Words of the second column of the page that name parameters and rules, not masks."""
 

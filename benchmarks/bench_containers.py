@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import io
-import json
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +14,7 @@ import pyarrow as pa
 from pyarrow import orc
 
 from benchmarks.bench_jsonl import MASKED, flat_record
-from benchmarks.machine import facts
+from benchmarks.filespeed import Measured, command, timed
 from dmengine.paths import FieldPath
 from dmengine.spi import Format, Records
 from dmengine_connectors.formats.arrow_ipc import ArrowIpc
@@ -27,25 +24,6 @@ from dmengine_connectors.formats.orc import Orc
 ROWS: Final = 100_000
 ROUNDS: Final = 5
 POOL: Final = pa.array(["Zoe Example", "Max Example", "Ute Example", "Kim Example"])
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one contender needed for one file.
-
-    Attributes:
-        mb: Megabytes (10^6) of the file.
-        seconds_min: CPU time of the process, the least of all rounds.
-        mb_per_s: Megabytes by the least time.
-    """
-
-    file: str
-    work: str
-    rows: int
-    mb: float
-    seconds_min: float
-    seconds_median: float
-    mb_per_s: float
 
 
 def avro_file(records: list[dict[str, Any]], codec: str) -> bytes:
@@ -112,40 +90,19 @@ def files(rows: int) -> dict[str, tuple[bytes, Format, Callable[[bytes], None]]]
 
 def measure(rows: int, rounds: int) -> list[Measured]:
     """Time all contenders in turns, on all files."""
-    results = []
+    results: list[Measured] = []
     for name, (content, form, copy) in files(rows).items():
-        work: dict[str, Callable[[], None]] = {
-            "copy by the library": lambda copy=copy, content=content: copy(content),  # type: ignore[misc]
-            "dmengine, nothing replaced": lambda form=form, content=content: rewrite(form, content, ()),  # type: ignore[misc]
-            "dmengine, 3 fields replaced": lambda form=form, content=content: rewrite(form, content, MASKED),  # type: ignore[misc]
+        work: dict[str, Callable[[], object]] = {
+            "copy by the library": partial(copy, content),
+            "dmengine, nothing replaced": partial(rewrite, form, content, ()),
+            "dmengine, 3 fields replaced": partial(rewrite, form, content, MASKED),
         }
-        times: dict[str, list[float]] = {each: [] for each in work}
-        for _ in range(rounds):
-            for each, act in work.items():
-                start = time.process_time()
-                act()
-                times[each].append(time.process_time() - start)
-        for each, taken in times.items():
-            least, mb = min(taken), len(content) / 1e6
-            middle = statistics.median(taken)
-            results.append(Measured(name, each, rows, round(mb, 1), least, middle, round(mb / least, 1)))
+        results += timed(name, rows, len(content), rounds, work)
     return results
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--rounds", type=int, default=ROUNDS)
-    options.add_argument("--json", metavar="FILE", help="write the results there too")
-    given = options.parse_args()
-    results = measure(given.rows, given.rounds)
-    print(f"{'file':<16}{'work':<30}{'MB':>8}{'MB/s':>9}{'s min':>9}{'s median':>10}")
-    for r in results:
-        print(f"{r.file:<16}{r.work:<30}{r.mb:>8}{r.mb_per_s:>9}{r.seconds_min:>9.3f}{r.seconds_median:>10.3f}")
-    if given.json:
-        told: dict[str, Any] = {"machine": facts(), "results": [asdict(r) for r in results]}
-        with open(given.json, "w", encoding="utf-8") as file:
-            json.dump(told, file, indent=2)
+    command(__doc__, measure, rows=ROWS, rounds=ROUNDS)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
-from benchmarks.machine import facts
+from benchmarks.filespeed import Measured, command, timed
 from dmengine.paths import FieldPath
 from dmengine.spi import Records
 from dmengine_connectors.formats.codecs import Codec, compressed, decompressed
@@ -25,24 +21,6 @@ ROWS: Final = 500_000
 ROUNDS: Final = 7
 DIGITS: Final = (9, 6, 8, 10, 4, 12, 7, 5, 9, 8)  # one column each
 REPLACED: Final = (1, 4, 7)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one contender needed for one file.
-
-    Attributes:
-        seconds_min: CPU time of the process, the least of all rounds.
-        mb_per_s: Megabytes (10^6) of CSV by the least time.
-    """
-
-    work: str
-    file: str
-    rows: int
-    mb: float
-    seconds_min: float
-    seconds_median: float
-    mb_per_s: int
 
 
 def make_file(rows: int, quoted: tuple[int, ...], line_end: str) -> bytes:
@@ -113,35 +91,15 @@ def measure(rows: int, rounds: int) -> list[Measured]:
     files = {"no quotes": ((), "\n"), "CRLF": ((), "\r\n"), "3 columns quoted": (REPLACED, "\n")}
     files["all quoted"] = (tuple(range(len(DIGITS))), "\n")
     new = pa.array(np.random.default_rng(8).integers(0, 10**8, 200_000).astype(str))
-    results = []
+    results: list[Measured] = []
     for name, (quoted, line_end) in files.items():
         content = make_file(rows, quoted, line_end)
-        times: dict[str, list[float]] = {}
-        for _ in range(rounds):
-            for work, act in contenders(content, new).items():
-                start = time.process_time()
-                act()
-                times.setdefault(work, []).append(time.process_time() - start)
-        for work, taken in times.items():
-            least, middle, mb = min(taken), statistics.median(taken), len(content) / 1e6
-            results.append(Measured(work, name, rows, round(mb, 1), least, middle, round(mb / least)))
+        results += timed(name, rows, len(content), rounds, contenders(content, new))
     return results
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--rounds", type=int, default=ROUNDS)
-    options.add_argument("--json", metavar="FILE", help="write the results there too")
-    given = options.parse_args()
-    results = measure(given.rows, given.rounds)
-    print(f"{'file':<18}{'work':<50}{'MB/s':>8}{'s min':>9}{'s median':>10}")
-    for r in results:
-        print(f"{r.file:<18}{r.work:<50}{r.mb_per_s:>8}{r.seconds_min:>9.3f}{r.seconds_median:>10.3f}")
-    if given.json:
-        told: dict[str, Any] = {"machine": facts(), "results": [asdict(r) for r in results]}
-        with open(given.json, "w", encoding="utf-8") as file:
-            json.dump(told, file, indent=2)
+    command(__doc__, measure, rows=ROWS, rounds=ROUNDS)
 
 
 if __name__ == "__main__":

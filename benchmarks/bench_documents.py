@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
-import statistics
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, replace
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Final
 from xml.sax.saxutils import escape
 
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.bench_jsonl import MASKED, Measured, copy, flat_record
-from benchmarks.machine import facts
+from benchmarks.bench_jsonl import MASKED, copy, flat_record
+from benchmarks.filespeed import Measured, command, timed
 from dmengine.connectors import JsonDocument, JsonLines, XmlDocument
 from dmengine.paths import FieldPath
 from dmengine.spi import Format, Records
@@ -65,34 +63,19 @@ def rewrite(form: Format, content: bytes, names: tuple[str, ...]) -> None:
 
 def measure(rows: int, rounds: int) -> list[Measured]:
     """Time copying, reading and masking of each file, in turns."""
-    results = []
+    results: list[Measured] = []
     for name, (form, content) in files(rows).items():
-        times: dict[str, list[float]] = {}
-        for _ in range(rounds):
-            for work, masked in (("copy", None), ("nothing replaced", ()), ("3 fields replaced", MASKED)):
-                start = time.process_time()
-                copy(content) if masked is None else rewrite(form, content, masked)
-                times.setdefault(work, []).append(time.process_time() - start)
-        for work, taken in times.items():
-            least, middle, mb = min(taken), statistics.median(taken), len(content) / 1e6
-            results.append(Measured(work, name, rows, round(mb, 1), least, middle, round(mb / least)))
+        work: dict[str, Callable[[], object]] = {
+            "copy": partial(copy, content),
+            "nothing replaced": partial(rewrite, form, content, ()),
+            "3 fields replaced": partial(rewrite, form, content, MASKED),
+        }
+        results += timed(name, rows, len(content), rounds, work)
     return results
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--rounds", type=int, default=ROUNDS)
-    options.add_argument("--json", metavar="FILE", help="write the results there too")
-    given = options.parse_args()
-    results = measure(given.rows, given.rounds)
-    print(f"{'file':<18}{'work':<20}{'MB/s':>8}{'s min':>9}{'s median':>10}")
-    for r in results:
-        print(f"{r.file:<18}{r.work:<20}{r.mb_per_s:>8}{r.seconds_min:>9.3f}{r.seconds_median:>10.3f}")
-    if given.json:
-        told: dict[str, Any] = {"machine": facts(), "results": [asdict(r) for r in results]}
-        with open(given.json, "w", encoding="utf-8") as file:
-            json.dump(told, file, indent=2)
+    command(__doc__, measure, rows=ROWS, rounds=ROUNDS)
 
 
 if __name__ == "__main__":

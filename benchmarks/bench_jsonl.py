@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hmac
 import importlib
 import io
 import json
 import shutil
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +20,7 @@ import pyarrow as pa
 from isal import igzip
 
 import dmengine as dm
-from benchmarks.machine import facts
+from benchmarks.filespeed import Measured, command, timed
 from dmengine.connectors import LocalFiles
 from dmengine.maskers import Hash
 from dmengine.paths import FieldPath
@@ -36,24 +33,6 @@ ROUNDS: Final = 9
 MASKED: Final = ("first_name", "email", "phone")
 NESTED: Final = ("customer.name", "items[*].sku", "customer.emails[*]")
 Dumps = Callable[[Any], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one contender needed for one file.
-
-    Attributes:
-        seconds_min: CPU time of the process, the least of all rounds.
-        mb_per_s: Megabytes (10^6) of JSON by the least time.
-    """
-
-    work: str
-    file: str
-    rows: int
-    mb: float
-    seconds_min: float
-    seconds_median: float
-    mb_per_s: int
 
 
 def flat_record(i: int) -> dict[str, Any]:
@@ -213,48 +192,23 @@ def on_gzip(content: bytes) -> dict[str, Callable[[], None]]:
 
 def measure(rows: int, rounds: int) -> list[Measured]:
     """Time all contenders in turns, on all files."""
-    results = []
+    results: list[Measured] = []
     for name, make, masked, gaps in (
         ("12 attributes", flat_record, MASKED, (",", ":")),
         ("12, spaces", flat_record, MASKED, (", ", ": ")),
         ("nested", nested_record, NESTED, (",", ":")),
     ):
         content = b"".join(json.dumps(make(i), separators=gaps).encode() + b"\n" for i in range(rows))
-        mb = len(content) / 1e6
-        results += timed(name, rows, mb, rounds, contenders(content, masked, nested=name == "nested"))
+        results += timed(name, rows, len(content), rounds, contenders(content, masked, nested=name == "nested"))
         if name == "12 attributes":
-            results += timed("12, gzip to gzip", rows, mb, rounds, on_gzip(igzip.compress(content, GZIP_LEVEL)))
+            results += timed(
+                "12, gzip to gzip", rows, len(content), rounds, on_gzip(igzip.compress(content, GZIP_LEVEL))
+            )
     return results
 
 
-def timed(name: str, rows: int, mb: float, rounds: int, contenders: dict[str, Callable[[], None]]) -> list[Measured]:
-    """Time contenders in turns."""
-    times: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for work, act in contenders.items():
-            start = time.process_time()
-            act()
-            times.setdefault(work, []).append(time.process_time() - start)
-    return [
-        Measured(work, name, rows, round(mb, 1), min(taken), statistics.median(taken), round(mb / min(taken)))
-        for work, taken in times.items()
-    ]
-
-
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--rounds", type=int, default=ROUNDS)
-    options.add_argument("--json", metavar="FILE", help="write the results there too")
-    given = options.parse_args()
-    results = measure(given.rows, given.rounds)
-    print(f"{'file':<18}{'work':<44}{'MB/s':>8}{'s min':>9}{'s median':>10}")
-    for r in results:
-        print(f"{r.file:<18}{r.work:<44}{r.mb_per_s:>8}{r.seconds_min:>9.3f}{r.seconds_median:>10.3f}")
-    if given.json:
-        told: dict[str, Any] = {"machine": facts(), "results": [asdict(r) for r in results]}
-        with open(given.json, "w", encoding="utf-8") as file:
-            json.dump(told, file, indent=2)
+    command(__doc__, measure, rows=ROWS, rounds=ROUNDS)
 
 
 if __name__ == "__main__":

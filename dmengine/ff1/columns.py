@@ -16,26 +16,10 @@ from dmengine.ff1.numerals import Numerals, numeral_type
 from dmengine.ff1.text import (
     FLOOR,
     MIN_DOMAIN,
-    Spelling,
-    decrypt_text,
-    digits_of,
     domain_size,
-    encrypt_text,
-    smallest_length,
 )
 from dmengine.ff1.wide import Wide
 from dmengine.prf import BLOCK_ROWS, Words
-
-__all__ = [
-    "FF1",
-    "MIN_DOMAIN",
-    "Spelling",
-    "decrypt_text",
-    "digits_of",
-    "domain_size",
-    "encrypt_text",
-    "smallest_length",
-]
 
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from dmengine.errors import InputError
 from dmengine_connectors.formats.avro_encode import varints
+from dmengine_connectors.formats.filling import filled
 
 MAGIC: Final = b"Obj\x01"
 SINGLE: Final = b"\xc3\x01"
@@ -115,15 +116,10 @@ def exactly(file: BinaryIO, size: int) -> bytes:
     Raises:
         InputError: the file ends before.
     """
-    parts: list[bytes] = []
-    held = 0
-    while held < size:
-        part = file.read(size - held)
-        if not part:
-            raise InputError("the Avro file ends in the middle of a block, or of its head", hint="copy it again")
-        parts.append(part)
-        held += len(part)
-    return b"".join(parts)
+    found = filled(file, size)
+    if len(found) < size:
+        raise InputError("the Avro file ends in the middle of a block, or of its head", hint="copy it again")
+    return found
 
 
 def _number(take: Callable[[int], bytes]) -> int:

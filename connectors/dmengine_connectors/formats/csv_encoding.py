@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from dmengine.errors import InputError, PlanError
+from dmengine_connectors.formats.filling import Readable, filled
 
 UTF8 = "utf-8"
 _BOMS = {"utf-16": codecs.BOM_UTF16_BE, "utf-32": codecs.BOM_UTF32_BE}
-
-
-class Readable(Protocol):
-    """All that the CSV reader needs of a file."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, and none only at the end."""
-        ...
 
 
 def encoding_name(encoding: str) -> str:
@@ -56,7 +49,7 @@ def as_utf8(file: BinaryIO, encoding: str) -> tuple[Readable, str]:
         return file, UTF8
     start = b""
     if encoding in _BOMS:
-        start = _read_whole(file, 4)
+        start = filled(file, 4)
         encoding += "-be" if start.startswith(_BOMS[encoding]) else "-le"
     return _Transcoder(file, encoding, start), encoding
 
@@ -81,13 +74,6 @@ def can_encode(text: bytes | memoryview, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _read_whole(file: BinaryIO, size: int) -> bytes:
-    found = b""
-    while len(found) < size and (more := file.read(size - len(found))):
-        found += more
-    return found
 
 
 class _Transcoder:

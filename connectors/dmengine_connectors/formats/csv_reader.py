@@ -11,8 +11,9 @@ import numpy as np
 from dmengine.errors import InputError
 from dmengine_connectors.formats.csv_block import Block, Ragged, lay_out
 from dmengine_connectors.formats.csv_dialect import Dialect
-from dmengine_connectors.formats.csv_encoding import UTF8, Readable
+from dmengine_connectors.formats.csv_encoding import UTF8
 from dmengine_connectors.formats.csv_scan import Scan, scan
+from dmengine_connectors.formats.filling import Readable
 
 _HEAD_BYTES = 64 << 10
 

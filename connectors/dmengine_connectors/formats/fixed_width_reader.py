@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from dmengine.errors import InputError
+from dmengine_connectors.formats.filling import filled
 from dmengine_connectors.formats.fixed_width_block import Place, spot
 from dmengine_connectors.formats.fixed_width_layout import Layout
 
@@ -71,7 +72,7 @@ def _cut(text: bytes, layout: Layout, count: int) -> int:
 def _lines(file: BinaryIO, end: bytes, size: int, longest: int) -> Iterator[bytes]:
     parts: list[bytes] = []
     read = 0
-    while chunk := _filled(file, size):
+    while chunk := filled(file, size):
         cut = chunk.rfind(end) + 1
         if cut:
             block = b"".join([*parts, chunk[:cut]])
@@ -91,7 +92,7 @@ def _lines(file: BinaryIO, end: bytes, size: int, longest: int) -> Iterator[byte
 
 def _sized(file: BinaryIO, length: int, size: int) -> Iterator[bytes]:
     read = 0
-    while chunk := _filled(file, size):
+    while chunk := filled(file, size):
         if len(chunk) % length:
             whole = (read + len(chunk)) // length
             raise InputError(
@@ -100,13 +101,3 @@ def _sized(file: BinaryIO, length: int, size: int) -> Iterator[bytes]:
             )
         yield chunk
         read += len(chunk)
-
-
-def _filled(file: BinaryIO, size: int) -> bytes:
-    """Read `size` bytes, or what is left; streams that decompress give less at a time."""
-    parts = [file.read(size)]
-    held = len(parts[0])
-    while held < size and parts[-1]:
-        parts.append(file.read(size - held))
-        held += len(parts[-1])
-    return b"".join(parts)

@@ -13,6 +13,7 @@ from dmengine.errors import PluginError
 from dmengine.jsontext.check import Bounds, Fault, Place, refusal
 from dmengine.jsontext.records import JsonRecords
 from dmengine.spi import RecordStream
+from dmengine_connectors.formats.filling import filled
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LARGEST = 1 << 30
@@ -96,7 +97,7 @@ def _refuse_utf16(block: bytes) -> None:
 def _blocks(file: BinaryIO, size: int, longest: int) -> Iterator[bytes]:
     """Read a file in blocks that end with a line's end; a line that is too long ends the file."""
     parts: list[bytes] = []
-    while chunk := _filled(file, size):
+    while chunk := filled(file, size):
         cut = chunk.rfind(b"\n") + 1
         if cut:
             yield b"".join([*parts, chunk[:cut]])
@@ -107,13 +108,3 @@ def _blocks(file: BinaryIO, size: int, longest: int) -> Iterator[bytes]:
                 break
     if parts:
         yield b"".join(parts)
-
-
-def _filled(file: BinaryIO, size: int) -> bytes:
-    """Read `size` bytes, or what is left; streams that decompress give less at a time."""
-    parts = [file.read(size)]
-    held = len(parts[0])
-    while held < size and parts[-1]:
-        parts.append(file.read(size - held))
-        held += len(parts[-1])
-    return b"".join(parts)

@@ -16,7 +16,7 @@ from dmengine.errors import InputError, MaskError, PlanError
 from dmengine.nested import refuse_duplicates
 from dmengine.records import TableRecords
 from dmengine.spi import Finding, Records, RecordStream
-from dmengine_connectors.formats.arrow_calls import Sink, names, parsed, written
+from dmengine_connectors.formats.arrow_calls import Sink, names, parsed, refuse_unstorable, written
 from dmengine_connectors.formats.limited import Limits, Reader, glance
 
 MIB: Final = 1 << 20
@@ -130,7 +130,7 @@ class Orc:
         if stream.schema is None:
             raise PlanError("orc needs a schema, and these records have none", hint="write them in their own format")
         form = stream.form if isinstance(stream.form, OrcForm) else OrcForm()
-        _refuse_unstorable(stream.schema)
+        refuse_unstorable("orc", stream.schema, _store)
         sink = Sink(file)
         try:
             return _write(stream.batches, stream.schema, form, sink)
@@ -260,17 +260,5 @@ def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
     raise MaskError(f"{field.name}: values of type {column.type} do not fit the planned type {field.type}")
 
 
-def _refuse_unstorable(schema: pa.Schema) -> None:
-    """Name the columns of types that ORC has no place for.
-
-    Raises:
-        PlanError: there are some.
-    """
-    refused = []
-    for field in schema:
-        try:
-            orc.write_table(pa.schema([field]).empty_table(), pa.BufferOutputStream())
-        except (pa.ArrowException, ValueError, TypeError):
-            refused.append(f"{field.name} ({field.type})")
-    if refused:
-        raise PlanError(f"orc cannot hold the type of: {', '.join(refused)}", hint="mask them to another type")
+def _store(schema: pa.Schema) -> None:
+    orc.write_table(schema.empty_table(), pa.BufferOutputStream())

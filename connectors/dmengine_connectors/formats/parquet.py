@@ -15,6 +15,7 @@ from dmengine.errors import InputError, PlanError
 from dmengine.nested import refuse_duplicates
 from dmengine.records import TableRecords
 from dmengine.spi import Finding, Records, RecordStream
+from dmengine_connectors.formats.arrow_calls import Failure, attempted
 from dmengine_connectors.formats.parquet_counts import most_different
 from dmengine_connectors.formats.parquet_dictionaries import share
 from dmengine_connectors.formats.parquet_form import ARROW_SCHEMA, ParquetForm, losses, read_form
@@ -249,21 +250,19 @@ def _stored(opened: pq.ParquetFile) -> list[bytes]:
 
 def _parsed(call: Callable[[], Result]) -> Result:
     """Call Arrow; what it says of a failure may quote the file, so it goes no further."""
-    try:
-        return call()
-    except (pa.ArrowException, OSError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # from the file, not from Arrow
-            raise
-        text, kind = str(error).lower(), type(error)
+    found = attempted(call)
+    if not isinstance(found, Failure):
+        return found
+    text = found.text.lower()
     if "crc" in text or "checksum" in text:
         raise InputError("a page of the parquet file is damaged: its checksum is wrong", hint="copy the file again")
     if "encrypt" in text or "decrypt" in text:
         raise InputError("columns of the parquet file are encrypted", hint="decrypt it first, or exclude it")
-    if issubclass(kind, NotImplementedError):
+    if issubclass(found.kind, NotImplementedError):
         raise InputError(
             "the parquet file uses a type or a codec that cannot be read here", hint="write it anew without"
         )
-    raise InputError(f"the parquet file is damaged ({kind.__name__})", hint="copy it again, or exclude it")
+    raise InputError(f"the parquet file is damaged ({found.kind.__name__})", hint="copy it again, or exclude it")
 
 
 def _typed(column: pa.Array, field: pa.Field) -> pa.Array:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dmengine.errors import MaskError, PlanError
+from dmengine_connectors.formats.arrow_calls import Sink, refuse_unstorable, written
 from dmengine_connectors.formats.parquet_dictionaries import (
     is_worth_it,
     mean_bytes,
@@ -20,8 +20,6 @@ from dmengine_connectors.formats.parquet_dictionaries import (
     weight,
 )
 from dmengine_connectors.formats.parquet_form import ARROW_SCHEMA, ParquetForm
-
-Result = TypeVar("Result")
 
 DEFAULT_ROWS = 1 << 20
 PAGE_BYTES = 1 << 20
@@ -43,7 +41,7 @@ class GroupWriter:
     """
 
     def __init__(self, file: BinaryIO, schema: pa.Schema, form: ParquetForm, *, max_bytes: int) -> None:
-        self._sink = _Sink(file)
+        self._sink = Sink(file)
         self._schema, self._form, self._max_bytes = schema, form, max_bytes
         self._plain = pa.schema([field.with_type(plain(field.type)) for field in schema])
         self._coded = _coded(self._plain, form)
@@ -75,7 +73,7 @@ class GroupWriter:
         self._flush()
         writer = self._writer or self._open(self._plain.empty_table())
         writer.add_key_value_metadata(self._metadata())
-        _written(writer.close)
+        written("parquet", writer.close)
 
     def abandon(self) -> None:
         """Let go of the file without a footer: what is there must not look like a whole file."""
@@ -112,7 +110,7 @@ class GroupWriter:
         table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
         del columns
         writer = self._writer or self._open(table)
-        _written(partial(writer.write_table, table, row_group_size=table.num_rows))
+        written("parquet", partial(writer.write_table, table, row_group_size=table.num_rows))
         del table
         pa.default_memory_pool().release_unused()  # allocators keep what a group took, and the next has other sizes
 
@@ -143,8 +141,8 @@ class GroupWriter:
         options = self._form.options(self._plain) | {"write_batch_size": _rows_at_once(first)}
         idle = {name for name in first.column_names if not is_worth_it(first.column(name))}
         options["use_dictionary"] = [path for path in options["use_dictionary"] if path not in idle]
-        _refuse_unstorable(first.schema)
-        self._writer = _written(lambda: pq.ParquetWriter(sink, first.schema, **options))
+        refuse_unstorable("parquet", first.schema, _store)
+        self._writer = written("parquet", lambda: pq.ParquetWriter(sink, first.schema, **options))
         return self._writer
 
     def _metadata(self) -> dict[bytes, bytes]:
@@ -152,27 +150,6 @@ class GroupWriter:
         if self._form.arrow_schema:
             metadata[ARROW_SCHEMA] = base64.b64encode(self._schema.serialize().to_pybytes())
         return metadata
-
-
-class _Sink:
-    """The file, until it is abandoned: Arrow writes a footer even when its writer is thrown away."""
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.dead = False
-
-    def write(self, block: Any) -> int:
-        if not self.dead:
-            self._file.write(block)
-        return len(block)
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def _rows_at_once(table: pa.Table) -> int:
@@ -185,31 +162,8 @@ def _rows_at_once(table: pa.Table) -> int:
     return max(1024, min(PAGE_ROWS, PAGE_BYTES // max(widest, 1)))
 
 
-def _refuse_unstorable(schema: pa.Schema) -> None:
-    """Name the columns of types that Parquet has no place for.
-
-    Raises:
-        PlanError: there are some.
-    """
-    refused = []
-    for field in schema:
-        try:
-            pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field]))
-        except (pa.ArrowException, ValueError, TypeError):
-            refused.append(f"{field.name} ({field.type})")
-    if refused:
-        raise PlanError(f"parquet cannot hold the type of: {', '.join(refused)}", hint="mask them to another type")
-
-
-def _written(call: Callable[[], Result]) -> Result:
-    """Call Arrow; what it says of a failure may quote values, so it goes no further."""
-    try:
-        return call()
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, KeyError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # from the file, not from Arrow
-            raise
-        kind = type(error).__name__
-    raise MaskError(f"the masked columns cannot be written as parquet ({kind})", hint="compare them with the plan")
+def _store(schema: pa.Schema) -> None:
+    pq.ParquetWriter(pa.BufferOutputStream(), schema)
 
 
 def _coded(schema: pa.Schema, form: ParquetForm) -> frozenset[str]:

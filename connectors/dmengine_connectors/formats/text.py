@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dmengine.errors import InputError, PluginError, RulesetError
 from dmengine.spi import RecordStream
+from dmengine_connectors.formats.filling import filled
 from dmengine_connectors.formats.text_records import FIELD, TextRecords
 
 _BOMS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -84,7 +85,7 @@ class Text:
         return rows
 
     def _batches(self, file: BinaryIO) -> Iterator[TextRecords]:
-        start = _filled(file, 4)
+        start = filled(file, 4)
         bom = next((mark for mark in _BOMS if start.startswith(mark)), b"")
         encoding = _BOMS.get(bom, self.encoding)
         decoder = codecs.getincrementaldecoder(encoding)()
@@ -92,7 +93,7 @@ class Text:
         raw, held, ended = start[len(bom) :], "", False
         while not ended:
             wanted = max(self.block_bytes, len(held))
-            more = _filled(file, wanted)
+            more = filled(file, wanted)
             ended, raw = len(more) < wanted, raw + more
             held += _decoded(decoder, raw, encoding, taken, last=ended)
             taken, raw = taken + len(raw), b""
@@ -113,14 +114,6 @@ def _goes_back(encoding: str) -> bool:
         return _BOTH_WAYS.fullmatch(codecs.lookup(encoding).name) is not None
     except LookupError:
         return False
-
-
-def _filled(file: BinaryIO, size: int) -> bytes:
-    parts, held = [], 0
-    while held < size and (part := file.read(size - held)):
-        parts.append(part)
-        held += len(part)
-    return b"".join(parts)
 
 
 def _decoded(decoder: codecs.IncrementalDecoder, raw: bytes, encoding: str, taken: int, *, last: bool) -> str:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from dmengine.errors import InputError
 from dmengine.jsontext.check import Fault, Place, refusal
-
-
-class Readable(Protocol):
-    """What bytes can be read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return about so many bytes; none at the end."""
-        ...
+from dmengine_connectors.formats.filling import Readable, filled
 
 
 @dataclass(slots=True)
@@ -37,15 +29,10 @@ class Window:
         if len(self.held) > self.longest:
             what = f"a record, or what stands before it, is longer than {self.longest} bytes"
             raise self.refuse(0, Fault(what, 0, "raise max_record_bytes if the file is trusted"))
-        parts, wanted = [self.held], max(self.size, len(self.held))
-        while wanted > 0:
-            part = self.file.read(wanted)
-            if not part:
-                self.ended = True
-                break
-            parts.append(part)
-            wanted -= len(part)
-        self.held = b"".join(parts)
+        wanted = max(self.size, len(self.held))
+        more = filled(self.file, wanted)
+        self.ended = len(more) < wanted
+        self.held += more
 
     def skip(self, count: int) -> bytes:
         """Let go of the first bytes, and return them."""

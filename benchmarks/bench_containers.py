@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import orc
 
 from benchmarks.bench_jsonl import MASKED, flat_record
-from benchmarks.filespeed import Measured, command, timed
-from dmengine.paths import FieldPath
-from dmengine.spi import Format, Records
+from benchmarks.filespeed import Measured, command, rewrite, timed
+from dmengine.spi import Format
 from dmengine_connectors.formats.arrow_ipc import ArrowIpc
 from dmengine_connectors.formats.avro import Avro
 from dmengine_connectors.formats.orc import Orc
 
 ROWS: Final = 100_000
 ROUNDS: Final = 5
-POOL: Final = pa.array(["Zoe Example", "Max Example", "Ute Example", "Kim Example"])
 
 
 def avro_file(records: list[dict[str, Any]], codec: str) -> bytes:
@@ -54,22 +50,6 @@ def ipc_copy(content: bytes) -> None:
     with pa.ipc.open_file(io.BytesIO(content)) as reader, pa.ipc.new_file(io.BytesIO(), reader.schema) as writer:
         for number in range(reader.num_record_batches):
             writer.write_batch(reader.get_batch(number))
-
-
-def rewrite(form: Format, content: bytes, names: tuple[str, ...]) -> None:
-    """Read and write by dmengine, with texts that are at hand in the places of some fields."""
-    stream = form.read(io.BytesIO(content))
-    paths = [FieldPath.parse(name) for name in names]
-
-    def changed() -> Iterator[Records]:
-        for records in stream.batches:
-            for path in paths:
-                found = records.select(path)
-                picks = [POOL.take(pa.array(np.arange(len(one.values)) % 4)) for one in found]
-                records = records.replace(path, [one.with_values(new) for one, new in zip(found, picks, strict=True)])
-            yield records
-
-    form.write(replace(stream, batches=changed()), io.BytesIO())
 
 
 def files(rows: int) -> dict[str, tuple[bytes, Format, Callable[[bytes], None]]]:

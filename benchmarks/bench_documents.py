@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 from xml.sax.saxutils import escape
 
-import numpy as np
-import pyarrow as pa
-
 from benchmarks.bench_jsonl import MASKED, copy, flat_record
-from benchmarks.filespeed import Measured, command, timed
+from benchmarks.filespeed import Measured, command, rewrite, timed
 from dmengine.connectors import JsonDocument, JsonLines, XmlDocument
-from dmengine.paths import FieldPath
-from dmengine.spi import Format, Records
+from dmengine.spi import Format
 
 ROWS: Final = 20_000
 ROUNDS: Final = 5
@@ -41,24 +35,6 @@ def files(rows: int) -> dict[str, tuple[Format, bytes]]:
             b"<people>" + "\n".join(f"<person>{person}</person>" for person in people).encode() + b"</people>",
         ),
     }
-
-
-def rewrite(form: Format, content: bytes, names: tuple[str, ...]) -> None:
-    """Check the names in every record, and put values that are at hand in the places of some fields."""
-    paths = [FieldPath.parse(name) for name in names]
-    pool = pa.array(["Zoe Example", "Max Example", "Ute Example", "Kim Example"])
-    stream = form.read(io.BytesIO(content))
-
-    def changed() -> Iterator[Records]:
-        for records in stream.batches:
-            assert records.num_rows == 0 or list(records.fields(paths))
-            for path in paths:
-                found = records.select(path)
-                picks = [pool.take(pa.array(np.arange(len(one.values)) % 4)) for one in found]
-                records = records.replace(path, [one.with_values(new) for one, new in zip(found, picks, strict=True)])
-            yield records
-
-    form.write(replace(stream, batches=changed()), io.BytesIO())
 
 
 def measure(rows: int, rounds: int) -> list[Measured]:

@@ -8,23 +8,18 @@ import importlib
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final, cast
 
-import numpy as np
-import pyarrow as pa
 from isal import igzip
 
 import dmengine as dm
-from benchmarks.filespeed import Measured, command, timed
+from benchmarks.filespeed import Measured, command, rewrite, rewrite_file, timed
 from dmengine.connectors import LocalFiles
 from dmengine.maskers import Hash
-from dmengine.paths import FieldPath
-from dmengine.spi import Records
 from dmengine_connectors.formats.codecs import GZIP_LEVEL, compressed, decompressed
 from dmengine_connectors.formats.jsonl import JsonLines
 
@@ -57,29 +52,6 @@ def copy(content: bytes) -> None:
     source, target = io.BytesIO(content), io.BytesIO()
     while block := source.read(1 << 20):
         target.write(block)
-
-
-def rewrite(content: bytes, names: tuple[str, ...]) -> None:
-    """Check the names in every record, and put values that are at hand in the places of some fields."""
-    rewrite_file(io.BytesIO(content), io.BytesIO(), names)
-
-
-def rewrite_file(source: BinaryIO, target: BinaryIO, names: tuple[str, ...]) -> None:
-    """Do so from file to file."""
-    paths = [FieldPath.parse(name) for name in names]
-    pool = pa.array(["Zoe Example", "Max Example", "Ute Example", "Kim Example"])
-    stream = JsonLines().read(source)
-
-    def changed() -> Iterator[Records]:
-        for records in stream.batches:
-            assert list(records.fields(paths))
-            for path in paths:
-                found = records.select(path)
-                picks = [pool.take(pa.array(np.arange(len(one.values)) % 4)) for one in found]
-                records = records.replace(path, [one.with_values(new) for one, new in zip(found, picks, strict=True)])
-            yield records
-
-    JsonLines().write(replace(stream, batches=changed()), target)
 
 
 def by_loop(content: bytes, loads: Callable[[bytes], Any], dumps: Dumps, *, nested: bool) -> None:
@@ -117,8 +89,8 @@ def contenders(content: bytes, masked: tuple[str, ...], *, nested: bool) -> dict
     """Name the work on one file."""
     work: dict[str, Callable[[], None]] = {
         "copy": lambda: copy(content),
-        "dmengine, names checked, nothing replaced": lambda: rewrite(content, ()),
-        "dmengine, names checked, 3 fields replaced": lambda: rewrite(content, masked),
+        "dmengine, names checked, nothing replaced": lambda: rewrite(JsonLines(), content, ()),
+        "dmengine, names checked, 3 fields replaced": lambda: rewrite(JsonLines(), content, masked),
     }
     for name, (loads, dumps) in peers().items():
         work[name] = lambda loads=loads, dumps=dumps: by_loop(content, loads, dumps, nested=nested)  # type: ignore[misc]
@@ -166,7 +138,7 @@ def loop_on_files(
 
 def rewrite_through(content: bytes) -> None:
     """Put values that are at hand in the places of three fields, from gzip to gzip."""
-    through(content, lambda source, target: rewrite_file(source, target, MASKED))
+    through(content, lambda source, target: rewrite_file(JsonLines(), source, target, MASKED))
 
 
 def on_gzip(content: bytes) -> dict[str, Callable[[], None]]:

@@ -15,7 +15,8 @@ from dmengine.errors import MaskError, PlanError
 from dmengine.paths import EACH, FieldPath
 from dmengine.spi import Format
 from dmengine_connectors.formats.csv import Csv
-from tests.formats.csv_rewriting import Values, columns, refusal, rewrite
+from tests.formats.csv_rewriting import columns, rewrite
+from tests.formats.rewriting import Values, refusal
 
 
 @pytest.mark.parametrize(

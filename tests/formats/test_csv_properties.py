@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from dmengine.errors import MaskError
 from dmengine_connectors.formats.csv import Csv, read_blocks
-from tests.formats.csv_rewriting import Values, columns, refusal, rewrite
+from tests.formats.csv_rewriting import columns, rewrite
+from tests.formats.rewriting import Values, refusal
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from dmengine.errors import InputError, MaskError, PlanError, PluginError
 from dmengine.paths import FieldPath
 from dmengine.spi import RecordStream
 from dmengine_connectors.formats.csv import Csv
-from tests.formats.csv_rewriting import columns, refusal, rewrite
+from tests.formats.csv_rewriting import columns, rewrite
+from tests.formats.rewriting import refusal
 
 
 @pytest.mark.parametrize("block_bytes", [1, 16, 1 << 20])

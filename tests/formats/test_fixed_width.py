@@ -15,8 +15,8 @@ from dmengine.maskers import Email, FirstName, Redact
 from dmengine.spi import Masker
 from dmengine_connectors.formats.codecs import compressed
 from dmengine_connectors.formats.fixed_width import FixedField, FixedWidth
-from tests.formats.csv_rewriting import refusal
 from tests.formats.fixed_width_rewriting import columns, rewrite
+from tests.formats.rewriting import refusal
 
 LAYOUT = (
     FixedField("id", 1, 4, align="right", pad="0"),

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmengine_connectors.formats.fixed_width import FixedField, FixedWidth
-from tests.formats.fixed_width_rewriting import Values, columns, rewrite
+from tests.formats.fixed_width_rewriting import columns, rewrite
 from tests.formats.mutating import mutants, read_or_refused
+from tests.formats.rewriting import Values
 
 LETTERS = {"utf-8": "aZ0 ü€𝄞", "latin-1": "aZ0 üß", "cp037": "aZ0 üß", "ascii": "aZ0 "}
 

@@ -14,8 +14,8 @@ from dmengine.jobfile import load_job
 from dmengine.paths import FieldPath
 from dmengine.spi import RecordStream
 from dmengine_connectors.formats.fixed_width import FixedField, FixedWidth
-from tests.formats.csv_rewriting import refusal
 from tests.formats.fixed_width_rewriting import columns, rewrite
+from tests.formats.rewriting import refusal
 
 NAME = (FixedField("name", 1, 6),)
 

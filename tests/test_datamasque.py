@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +12,7 @@ import dmengine as dm
 from dmengine.cli import main
 from dmengine.connectors import LocalFiles
 from dmengine.datamasque import Imported, import_datamasque
-from dmengine.datamasque.masks import TRANSLATIONS, WITHOUT
 from dmengine.errors import RulesetError
-from dmengine.registry import names
 from dmengine.rules import Keep
 
 TODAY = date(2026, 3, 1)
@@ -442,33 +439,3 @@ def test_the_command_prints_yaml_and_the_list(tmp_path: Path, capsys: pytest.Cap
     assert dm.Ruleset.from_yaml(out).datasets[0].match == "crm.customers"
     assert "line " in err
     assert main(["import-datamasque", str(tmp_path / "none.yml")]) == 2
-
-
-PAGE = Path(__file__).parents[1] / "docs" / "maskers" / "coming-from.md"
-WORDS = {
-    "as", "by", "bounds", "drop", "keep", "otherwise", "unmask_table", "us_ssn", "br_cpf", "nz_ird", "when", "width",
-    "locale", "domain", "mode", "table_filter_column", "pan_format", "alphabet", "user",
-    "gender", "match_field", "part", "subject", "words",
-}  # fmt: skip
-"""Words of the second column of the page that name parameters and rules, not masks."""
-
-
-def cells() -> list[tuple[str, str]]:
-    rows = [line.strip("| \n").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
-    return [(left, right) for left, right, *_ in rows if (left, right) != ("DataMasque", "here")]
-
-
-def test_every_mask_that_the_page_for_newcomers_names_is_there() -> None:
-    """The page names no mask that is not installed."""
-    named = {word for _, right in cells() for word in re.findall(r"`([a-z0-9_]+)[^`]*`", right)}
-
-    assert named - WORDS <= set(names("dmengine.maskers"))
-    assert len(named - WORDS) > 30
-
-
-def test_the_page_for_newcomers_names_every_mask_of_datamasque() -> None:
-    """Each mask that DataMasque knows stands in the table, whether it is carried or not."""
-    listed = {word for left, _ in cells() for word in re.findall(r"`([a-z_]+)`", left)}
-
-    assert set(TRANSLATIONS) | set(WITHOUT) <= listed
-    assert len(set(TRANSLATIONS) | set(WITHOUT)) == 39  # 38, and the old name of one

@@ -5,38 +5,25 @@ from __future__ import annotations
 import doctest
 import json
 import re
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, ValidationError
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from dmengine import registry
 from dmengine.conditions import Condition, all_of, any_of, field, not_
-from dmengine.errors import PluginError, RulesetError
-from dmengine.functions import masker
-from dmengine.modelerrors import explain, known_keys
-from dmengine.paths import FieldPath
-from dmengine.pluginparams import GROUP, parameters_model
-from dmengine.problems import Problem
-from dmengine.rulefile import dump_ruleset, load_ruleset, ruleset_schema, schema_text
-from dmengine.rules import Dataset, Keep, Normalize, ReadAs, Rule, Ruleset, drop, keep
-from dmengine.spi import Masker
+from dmengine.errors import RulesetError
+from dmengine.pluginparams import GROUP
+from dmengine.rulefile import load_ruleset, ruleset_schema, schema_text
+from dmengine.rules import Dataset, Keep, Rule, Ruleset, drop, keep
 from dmengine.yamlfile import load_document
 from dmengine_maskers.character_mask import CharacterMask
-from dmengine_maskers.constants import Fixed, Null
+from dmengine_maskers.constants import Null
 from dmengine_maskers.dates import DateShift
 from dmengine_maskers.email import Email
-from dmengine_maskers.fpe import Fpe
 from dmengine_maskers.names import FirstName
-from dmengine_maskers.numbers import Bucket
 from dmengine_maskers.redact import Redact
 
 jsonschema: Any = pytest.importorskip("jsonschema")
@@ -311,201 +298,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert caught.value.__context__ is None
     with pytest.raises(RulesetError, match=r"large\.yaml is larger than 1 MiB"):
         load_ruleset(tmp_path / "large.yaml")
-
-
-# ------------------------------------------------------------------------------------------ writing
-
-WORDS = st.text(min_size=1).filter(str.strip)
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_ -]{0,6}[a-z]", fullmatch=True) | WORDS
-SCALARS = st.text() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-EDGES = st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-
-
-@st.composite
-def comparisons(draw: st.DrawFn) -> Condition:
-    """Draw one comparison."""
-    test = field(FieldPath.of(draw(NAMES)))
-    made: Condition = draw(
-        st.one_of(
-            SCALARS.map(test.eq),
-            st.lists(SCALARS, min_size=1, max_size=3).map(test.isin),
-            EDGES.map(test.lt),
-            EDGES.map(test.gt),
-            st.text().map(re.escape).map(test.matches),
-            st.just(test.is_null()),
-            st.just(test.exists()),
-        )
-    )
-    return made
-
-
-WHEN = st.recursive(
-    comparisons(),
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=1, max_size=3).map(lambda c: all_of(*c)),
-        st.lists(inner, min_size=1, max_size=3).map(lambda c: any_of(*c)),
-        inner.map(not_),
-    ),
-    max_leaves=5,
-)
-MASKS: st.SearchStrategy[Masker] = st.one_of(
-    st.just(Null()),
-    st.builds(Redact, text=st.text()),
-    st.builds(Fpe, chars_to_ignore=st.text()),
-    st.builds(Fixed, SCALARS),
-    st.builds(CharacterMask, keep_first=st.integers(0, 9), chars_to_ignore=st.text()),
-    st.builds(Bucket, bounds=st.lists(st.integers() | st.floats(allow_nan=False, allow_infinity=False)).map(tuple)),
-    st.builds(FirstName, locale=st.sampled_from(["de_DE", "en_US"]), gender=st.sampled_from([None, "male"])),
-)
-
-
-FOLDINGS: tuple[Normalize, ...] = ("trim", "casefold", "nfc")
-
-
-@st.composite
-def rules_of(draw: st.DrawFn) -> list[Rule]:
-    """Draw a list of rules, none of which hides another."""
-    made = []
-    for name in draw(st.lists(NAMES, unique=True, max_size=4)):
-        paths = [FieldPath.of(name), FieldPath.of("list", name)]
-        if draw(st.integers(0, 3)) == 0:
-            made.append(Rule(paths, Keep(draw(WORDS)), optional=draw(st.booleans())))
-            continue
-        when = draw(st.none() | WHEN)
-        read_as: ReadAs | None = draw(st.sampled_from([None, "date", "number"]))
-        made.append(
-            Rule(
-                paths[: draw(st.integers(1, 2))],
-                draw(MASKS),
-                domain=draw(st.none() | WORDS),
-                normalize=draw(st.lists(st.sampled_from(FOLDINGS), unique=True)),
-                as_=read_as,
-                format="%d.%m." if read_as == "date" else None,
-                when=when,
-                otherwise=None if when is None else draw(MASKS | WORDS.map(Keep)),
-                on_mismatch=draw(st.sampled_from(["fail", "redact", "null"])),
-                optional=draw(st.booleans()),
-            )
-        )
-    return made
-
-
-@settings(max_examples=60, deadline=None)
-@given(rules_of(), st.lists(rules_of(), max_size=2), st.sampled_from(["fail", "drop", "redact"]) | WORDS.map(Keep))
-def test_what_is_written_reads_back_equal(general: list[Rule], own: list[list[Rule]], unlisted: Any) -> None:
-    """Any ruleset of installed masks is the same ruleset after a journey through YAML, and fits the JSON Schema."""
-    datasets = [Dataset(f"d{number}/**", rules) for number, rules in enumerate(own)]
-    ruleset = Ruleset(general, unlisted=unlisted, datasets=datasets)
-
-    text = ruleset.to_yaml()
-
-    again = load_ruleset(text)
-    assert again == ruleset
-    assert again.fingerprint == ruleset.fingerprint
-    assert not list(VALIDATOR.iter_errors(load_document(text, "x").data))
-
-
-def test_written_files_are_for_people_too() -> None:
-    """Only what is not at its default is written, masks without parameters by their name alone."""
-    text = dump_ruleset(Ruleset([Rule("a", Email()), Rule(["b", "c"], Email(mail_domain="keep"), domain="d")]))
-
-    assert text == (
-        "version: 1\nunlisted: fail\nrules:\n- field: a\n  mask: email\n"
-        "- field:\n  - b\n  - c\n  mask:\n    type: email\n    mail_domain: keep\n  domain: d\n"
-    )
-
-
-def test_a_function_cannot_be_written() -> None:
-    """A file names masks, so a mask that has no name in the registry is refused, also if it borrows one."""
-    for name in ("shout", "email"):
-        function = masker(name=name)(_upper)
-        with pytest.raises(RulesetError, match=f"the mask {name} has no name that a ruleset file could use"):
-            Ruleset([Rule("a", function)]).to_yaml()
-
-
-def _upper(value: str) -> str:
-    return value.upper()
-
-
-def test_a_parameter_that_yaml_would_change_is_refused() -> None:
-    """What does not read back as it was is not written at all."""
-    ruleset = Ruleset([Rule("a", Fixed(Decimal("1.10")))])  # type: ignore[arg-type]
-
-    with pytest.raises(RulesetError, match="cannot be written to a file and read back"):
-        ruleset.to_yaml()
-
-
-def test_an_invalid_ruleset_is_not_written() -> None:
-    """A file that could not be read again is never made."""
-    with pytest.raises(RulesetError, match="keep has no reason"):
-        Ruleset([keep("a", because="")]).to_yaml()
-
-
-# ------------------------------------------------------------------------------------------ plugins and models
-
-
-class Bare:
-    """Not a dataclass."""
-
-
-@dataclass(frozen=True)
-class Strange:
-    """A mask with a parameter that has no plain form."""
-
-    thing: Bare
-    name: ClassVar[str] = "strange"
-
-
-@dataclass(frozen=True)
-class Awkward:
-    """A mask whose parameters are called like methods of models."""
-
-    json: str
-    copy: tuple[str, ...] = ()
-    model_fields: dict[str, int] = dataclass_field(default_factory=dict)
-    name: ClassVar[str] = "awkward"
-
-
-def test_a_mask_class_that_no_file_can_describe_is_named() -> None:
-    """A plugin that is no dataclass, or has a parameter of a strange type, is an error of the plugin."""
-    with pytest.raises(PluginError, match="Bare is not a dataclass"):
-        parameters_model(Bare)
-    with pytest.raises(PluginError, match="Strange has a type that no file can hold"):
-        parameters_model(Strange)
-
-
-def test_parameters_may_have_any_name() -> None:
-    """Names that pydantic uses itself are fine as parameters."""
-    model = parameters_model(Awkward).model_validate_json('{"json": "a", "copy": ["b"]}', strict=True)
-
-    assert model.model_dump(by_alias=True) == {"json": "a", "copy": ("b",), "model_fields": {}}
-
-
-def test_other_models_are_explained_the_same_way() -> None:
-    """Any strict model over any document gets places and suggestions, also inside of lists and unions."""
-
-    class Step(BaseModel):
-        model_config = ConfigDict(extra="forbid", strict=True)
-        name: str
-        size: int | str = 0
-
-    class Job(BaseModel):
-        model_config = ConfigDict(extra="forbid", strict=True)
-        steps: list[Step]
-
-    document = load_document("job:\n  steps:\n  - {nmae: a}\n  - {name: b, size: [1]}\n", "job.yaml")
-    with pytest.raises(ValidationError) as caught:
-        Job.model_validate_json(json.dumps(document.data["job"]))
-
-    found = explain(caught.value.errors(), document, Job, ("job",))
-
-    assert sorted((document.where(p.where, on_key=p.on_key), p.message, p.hint) for p in found) == [
-        ("job.yaml:3:5", "name is missing", ""),
-        ("job.yaml:3:6", "there is no nmae here", "did you mean name?"),
-        ("job.yaml:4:21", "size wants a whole number or text", ""),
-    ]
-    assert isinstance(found[0], Problem)
-    assert known_keys(Job, ("steps", 0)) == ["name", "size"]
 
 
 # ------------------------------------------------------------------------------------------ schema and docs

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from dmengine.connectors import DynamoDBConnection, RedshiftConnection, S3Connection
+from dmengine.connectors import DynamoDBConnection, RedshiftConnection, S3Connection, policies
+from dmengine_connectors.policy.written import Policies
 
 DOCUMENTED: Final = Path(__file__).parent / "documented"
 REGION: Final = "eu-west-1"
 DM_ROLE: Final = "arn:aws:iam::111111111111:role/DM-Role"
 SOURCE_ROLE: Final = "arn:aws:iam::111111111111:role/Source-DM-Role"
 TARGET_ROLE: Final = "arn:aws:iam::222222222222:role/Target-DM-Role"
+ROLE_C: Final = "arn:aws:iam::333333333333:role/Target-DM-Role"
 KEY: Final = "arn:aws:kms:eu-west-1:333333333333:key/1234abcd"
 USERS: Final = "arn:aws:dynamodb:eu-west-1:222222222222:table/users"
 
@@ -53,3 +55,15 @@ def actions(policy: Any, sid: str = "") -> set[str]:
     """Return the actions that a policy allows, in the statements whose Sid begins so."""
     allowing = [one for one in policy["Statement"] if one["Effect"] == "Allow" and one.get("Sid", "").startswith(sid)]
     return {action for one in allowing for action in listed(one["Action"])}
+
+
+def assumed(**more: Any) -> Policies:
+    """Return what the document's second scenario needs: a role in B, another one in C."""
+    source = bucket("crm", "in", iam_role_arn=TARGET_ROLE, external_id="x7")
+    return policies(source, bucket("test", "out", iam_role_arn=ROLE_C, **more), principal=SOURCE_ROLE)
+
+
+def of_buckets(**more: Any) -> Policies:
+    """Return what the document's first scenario needs: no role, a bucket policy in B and one in C."""
+    source = bucket("crm", "in", bucket_owner="222222222222")
+    return policies(source, bucket("test", "out", bucket_owner="333333333333", **more), principal=DM_ROLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import pytest
 
@@ -17,36 +16,22 @@ from dmengine_connectors.access.statements import (
     TRUST_LIMIT,
     size,
 )
-from dmengine_connectors.policy.written import Policies
 from tests.access.policy_lab import (
     DM_ROLE,
     KEY,
     REGION,
+    ROLE_C,
     SOURCE_ROLE,
     TARGET_ROLE,
-    USERS,
     actions,
+    assumed,
     bucket,
     documented,
     listed,
+    of_buckets,
     statement,
     tables,
 )
-
-ROLE_C = "arn:aws:iam::333333333333:role/Target-DM-Role"
-
-
-def assumed(**more: Any) -> Policies:
-    """Return what the document's second scenario needs: a role in B, another one in C."""
-    source = bucket("crm", "in", iam_role_arn=TARGET_ROLE, external_id="x7")
-    return policies(source, bucket("test", "out", iam_role_arn=ROLE_C, **more), principal=SOURCE_ROLE)
-
-
-def of_buckets(**more: Any) -> Policies:
-    """Return what the document's first scenario needs: no role, a bucket policy in B and one in C."""
-    source = bucket("crm", "in", bucket_owner="222222222222")
-    return policies(source, bucket("test", "out", bucket_owner="333333333333", **more), principal=DM_ROLE)
-
 
 # ------------------------------------------------------------------------------------------ roles
 
@@ -201,164 +186,6 @@ def test_folders_of_this_machine_need_no_rights() -> None:
 
     assert set(to_bucket.buckets) == {"c"}
     assert nowhere.written == ()
-
-
-# ------------------------------------------------------------------------------------------ keys
-
-
-def test_a_kms_key_of_another_account_takes_both_policies_and_only_through_s3() -> None:
-    """GenerateDataKey and Decrypt are allowed to the identity and by the key, bound to S3 by kms:ViaService."""
-    found = of_buckets(encryption="aws:kms", kms_key=KEY)
-
-    via = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
-    mine, theirs = statement(found.identity, "KMSPolicy"), statement(found.keys[KEY], "KMSPolicy")
-    assert mine["Resource"] == KEY
-    assert theirs["Resource"] == "*"
-    assert mine["Condition"] == theirs["Condition"] == via
-    assert theirs["Principal"] == documented("key")["Statement"][0]["Principal"]
-    assert statement(found.keys[KEY], "EnableIAMPolicies")["Principal"]["AWS"] == "arn:aws:iam::333333333333:root"
-    assert set(documented("key")["Statement"][0]["Action"]) - actions(found.keys[KEY]) == {"kms:Encrypt"}
-
-
-def test_a_grant_is_offered_in_place_of_the_keys_policy() -> None:
-    """kms:CreateGrant takes the same operations for the same principal."""
-    [grant] = of_buckets(encryption="aws:kms", kms_key=KEY).grants
-
-    assert grant["KeyId"] == KEY
-    assert grant["GranteePrincipal"] == DM_ROLE
-    assert set(grant["Operations"]) == {"GenerateDataKey", "Decrypt", "DescribeKey"}
-
-
-def test_each_key_of_the_source_may_decrypt_and_not_encrypt() -> None:
-    """Different keys of different objects are each allowed, for reading alone."""
-    keys = [KEY, KEY.replace("1234abcd", "5678efgh")]
-
-    found = policies(bucket("crm", "in", bucket_owner="333333333333"), principal=DM_ROLE, keys=keys)
-
-    assert statement(found.identity, "KMSPolicy")["Resource"] == keys
-    assert statement(found.identity, "KMSPolicy")["Action"] == "kms:Decrypt"
-    assert set(found.keys) == set(keys)
-
-
-@pytest.mark.parametrize("name", ["alias/aws/s3", "arn:aws:kms:eu-west-1:333333333333:alias/aws/s3"])
-def test_the_key_that_aws_manages_is_explained_and_granted_to_nobody(name: str) -> None:
-    """aws/s3 cannot be shared across accounts: no policy pretends so, and a note says what to do."""
-    found = of_buckets(encryption="aws:kms", kms_key=name)
-
-    assert not any(action.startswith("kms:") for action in actions(found.identity))
-    assert found.keys == {}
-    assert any("AWS manages" in note and "key of your own" in note for note in found.notes)
-
-
-def test_a_key_that_is_known_by_an_alias_is_bound_to_it() -> None:
-    """Policies know no aliases: all keys of the account are named, bound by kms:ResourceAliases, and a note says so."""
-    found = of_buckets(encryption="aws:kms", kms_key="alias/masking")
-
-    one = statement(found.identity, "KMSPolicy")
-    assert one["Resource"] == "arn:aws:kms:eu-west-1:333333333333:key/*"
-    assert one["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": "alias/masking"}
-    assert any("alias/masking is an alias" in note for note in found.notes)
-
-
-@pytest.mark.parametrize(
-    ("key", "action", "resource"),
-    [
-        ("secretsmanager:masking#key?region=eu-west-3", "secretsmanager:GetSecretValue",
-         "arn:aws:secretsmanager:eu-west-3:111111111111:secret:masking-??????"),
-        ("ssm:/masking/key", "ssm:GetParameter", "arn:aws:ssm:eu-west-1:111111111111:parameter/masking/key"),
-        ("kms:file:/key?region=eu-west-1", "kms:Decrypt", "arn:aws:kms:eu-west-1:111111111111:key/*"),
-    ],
-)  # fmt: skip
-def test_the_place_of_the_masking_key_is_allowed_to_whoever_runs_dmengine(key: str, action: str, resource: str) -> None:
-    """A key in Secrets Manager, Parameter Store or wrapped by KMS takes its right; the secret's name alone is named."""
-    source = bucket("crm", "in", iam_role_arn=TARGET_ROLE)
-
-    found = policies(source, principal=SOURCE_ROLE, key=key)
-
-    [one] = [one for one in found.identity["Statement"] if one["Action"] == action and one["Resource"] == resource]
-    assert action != "kms:Decrypt" or one["Condition"] == {
-        "StringEquals": {"kms:EncryptionContext:dmengine": "root-key"}
-    }
-    assert (
-        policies(source, principal=SOURCE_ROLE, key="env:KEY").identity
-        == policies(source, principal=SOURCE_ROLE).identity
-    )
-
-
-def test_the_event_log_may_be_written_to_its_group_alone() -> None:
-    """AllowEventLogging names the log group; the document allows all of them."""
-    found = policies(bucket("crm", "in"), principal=DM_ROLE, event_log="/dmengine/runs").identity
-
-    one = statement(found, "AllowEventLogging")
-    assert one["Resource"] == "arn:aws:logs:eu-west-1:111111111111:log-group:/dmengine/runs:*"
-    assert set(one["Action"]) <= set(statement(documented("identity-of-a"), "AllowEventLogging")["Action"])
-
-
-# ------------------------------------------------------------------------------------------ DynamoDB
-
-
-def test_the_policy_of_dynamodb_grants_all_that_the_document_grants_on_less() -> None:
-    """Every action of the document's six statements is granted under its Sid, on narrower resources."""
-    found = policies(tables(), tables(), principal=SOURCE_ROLE, tables=["users"]).roles[TARGET_ROLE]
-
-    for one in documented("role-dynamodb")["Statement"]:
-        sid = {"ExportedDataAccess": "ExportedData"}.get(one["Sid"], one["Sid"])
-        assert set(one["Action"]) <= actions(found, sid), one["Sid"]
-    assert statement(found, "SourceTableExport")["Resource"] == USERS
-    assert statement(found, "ExportProcessStatus")["Resource"] == f"{USERS}/export/*"
-    assert statement(found, "ImportProcessStatus")["Resource"] == f"{USERS}-MASKED/import/*"
-    assert statement(found, "ExportedDataAccess")["Resource"] == "arn:aws:s3:::stage/masking/*"
-
-
-def test_the_source_table_can_never_be_deleted() -> None:
-    """DeleteTable is allowed on the masked table alone and denied on the source, where the document allows both."""
-    found = policies(tables(), tables(), principal=SOURCE_ROLE, tables=["users"]).roles[TARGET_ROLE]
-    delete_source, delete_masked = (
-        Request(TARGET_ROLE, "dynamodb:DeleteTable", table) for table in (USERS, f"{USERS}-MASKED")
-    )
-
-    assert decide([documented("role-dynamodb")], delete_source) == "allow"
-    assert decide([found], delete_source) == "deny"
-    assert decide([found], delete_masked) == "allow"
-    assert decide([found, documented("role-dynamodb")], delete_source) == "deny"
-
-
-def test_a_masked_table_of_the_sources_name_is_refused() -> None:
-    """An empty suffix in the same account and region would let the source be deleted."""
-    nameless = tables(dynamo_append_suffix="")
-
-    with pytest.raises(PlanError, match="has the name of the source"):
-        policies(nameless, nameless, principal=SOURCE_ROLE, tables=["users"])
-
-
-def test_a_masked_table_of_another_account_may_have_the_sources_name() -> None:
-    """From B to C the same name is another table: the right to delete it names C's."""
-    there = tables(dynamo_append_suffix="", iam_role_arn=ROLE_C)
-
-    found = policies(tables(), there, principal=SOURCE_ROLE, tables=["users"]).roles[ROLE_C]
-
-    assert statement(found, "TargetTableImportAndCleanup")["Resource"] == USERS.replace("222222222222", "333333333333")
-
-
-def test_the_key_of_masked_tables_may_be_granted_to_dynamodb() -> None:
-    """A table on a key takes CreateGrant for AWS's own use, and what the document has, through DynamoDB alone."""
-    key = KEY.replace("333333333333", "222222222222")
-    target = tables(dynamo_default_sse={"selection": "account_managed", "kms_key_id": key})
-
-    found = policies(tables(), target, principal=SOURCE_ROLE, tables=["users"]).roles[TARGET_ROLE]
-
-    own = statement(found, "KMSTablePolicy")
-    assert set(own["Action"]) == set(documented("statement-kms")["Statement"][0]["Action"])
-    assert own["Condition"] == {"StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}}
-    assert statement(found, "KMSTableGrant")["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
-
-
-def test_tables_have_to_be_named() -> None:
-    """A connection to DynamoDB names no table: policies for all of them are not written."""
-    with pytest.raises(PlanError, match="names no table") as caught:
-        policies(tables(), principal=SOURCE_ROLE)
-
-    assert "--table users" in caught.value.hint
 
 
 # ------------------------------------------------------------------------------------------ form

@@ -14,20 +14,13 @@ from typing import Any, Final, Protocol, runtime_checkable
 from dmengine.errors import DmengineError
 from dmengine.report import save
 from dmengine.spi import Check, Checked, CheckStatus, Finding, Severity, Side
-from dmengine.tables import Document, Table
+from dmengine.tables import Document, Table, Tone, WithCode
 
 _ORDER: Final[tuple[CheckStatus, ...]] = ("passed", "unknown", "warning", "failed")
 _COLOURS: Final[Mapping[str, str]] = {"passed": "32", "unknown": "36", "warning": "33", "failed": "1;31"}
+_TONES: Final[Mapping[CheckStatus, Tone]] = {"passed": "good", "unknown": "fair", "warning": "fair", "failed": "bad"}
 _STATUS: Final = re.compile(r"^(  )(passed|unknown|warning|failed)(?=  )", re.MULTILINE)
 _NARROWEST, _WIDEST, _BESIDE = 60, 160, 24
-_STYLE: Final = """
-<style>
-.dmengine p.fair {color: #7a5300; background: #fff8e6}
-.dmengine td.passed {color: #14682f} .dmengine td.warning {color: #7a5300; font-weight: 600}
-.dmengine td.unknown {color: #205f86; font-weight: 600} .dmengine td.failed {color: #a11212; font-weight: 600}
-.dmengine .policy {font: 12px/1.4 ui-monospace, monospace}
-</style>
-"""
 
 
 @runtime_checkable
@@ -105,7 +98,7 @@ class Checks:
         ]
         return Document(
             "dmengine check", (), [checks, Table("What to do", ("side", "check", "what to do"), todo, len(todo))],
-            self._verdict, self.status == "passed",
+            self._verdict, _TONES[self.status],
         )  # fmt: skip
 
     def _of_which(self, one: Found, told: str) -> str:
@@ -149,7 +142,7 @@ class Checks:
 
     def to_html(self) -> str:
         """Return it as a whole HTML page."""
-        return _coloured(self.document().to_page(), self.status)
+        return self.document().to_page()
 
     def save(self, path: str | Path) -> None:
         """Write it to a file, in the form that its name asks for: .html, .json, .md or .txt.
@@ -157,43 +150,13 @@ class Checks:
         Raises:
             StoreError: the file cannot be written.
         """
-        if Path(path).suffix == ".html":
-            save(_Page(self), path)
-        else:
-            save(self, path)
+        save(self, path)
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        return _coloured(self.document().to_html(), self.status)
-
-
-@dataclass(frozen=True, slots=True)
-class _ColouredDocument(Document):
-    """A page whose statuses have their colours."""
-
-    status: str = "passed"
-
-    def to_page(self) -> str:
-        """Return the whole page."""
-        return _coloured(Document.to_page(self), self.status)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """Checks as they are saved."""
-
-    checks: Checks
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return self.checks.to_dict()
-
-    def document(self) -> Document:
-        """Return the page, in colours."""
-        page = self.checks.document()
-        return _ColouredDocument(page.title, page.facts, page.tables, page.verdict, page.good, self.checks.status)
+        return self.document().to_html()
 
 
 def look(places: Sequence[tuple[Side, object]], *, probe: bool, strict: bool = False) -> Checks:
@@ -251,9 +214,9 @@ def _beside(source: object, target: object) -> list[Check]:
     return list(target.check_beside(source))
 
 
-def _what_to_do(check: Check, of_which: str, width: int) -> str:
-    policy = "" if check.policy is None else "\n" + json.dumps(check.policy, indent=2)
-    return _wrapped(of_which + check.remedy, width) + policy
+def _what_to_do(check: Check, of_which: str, width: int) -> str | WithCode:
+    words = _wrapped(of_which + check.remedy, width)
+    return words if check.policy is None else WithCode(words, json.dumps(check.policy, indent=2))
 
 
 def _wrapped(text: str, width: int) -> str:
@@ -265,12 +228,3 @@ def _wrapped(text: str, width: int) -> str:
 
 def _painted(text: str, status: str) -> str:
     return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m"
-
-
-def _coloured(page: str, status: str) -> str:
-    """Give a page of ours the colours of its statuses; all cells are escaped, so that none can look like markup."""
-    page = re.sub(r"<tr><td>(passed|warning|unknown|failed)</td>", r'<tr><td class="\1">\1</td>', page)
-    if status in ("warning", "unknown"):
-        page = page.replace('class="verdict bad"', 'class="verdict fair"', 1)
-    page = re.sub(r"\n(\{\n.*?\n\})</td>", r'<div class="policy">\1</div></td>', page, flags=re.DOTALL)
-    return page.replace('<div class="dmengine">', _STYLE + '<div class="dmengine">', 1)

@@ -53,7 +53,7 @@ class PlanView:
         ]
         count = len(plan.errors)
         verdict = "nothing stops this run" if self.ok else f"{count} finding{'s' * (count > 1)} would stop this run"
-        return Document("dmengine plan", facts, tables, verdict, self.ok)
+        return Document("dmengine plan", facts, tables, verdict, "good" if self.ok else "bad")
 
     def to_markdown(self) -> str:
         """Return the plan as Markdown."""

@@ -120,7 +120,7 @@ class Report:
             "dmengine report", [*facts, *self.extra.items()],
             [self._field_table(), self._output_table(), outcome_table(self.outcomes), finding_table(self.findings),
              Table("Left behind", ("object",), [(name,) for name in self.leftovers])],
-            self._verdict(), not self.leftovers,
+            self._verdict(), "bad" if self.leftovers else "good",
         )  # fmt: skip
 
     def _verdict(self) -> str:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Literal
 
 _STYLE = """
 <style>
@@ -18,13 +19,31 @@ _STYLE = """
 .dmengine .n {text-align: right; font-variant-numeric: tabular-nums}
 .dmengine p.verdict {border-left: .3em solid; padding: .5em .8em; margin: 0 0 1.2em; font-weight: 600}
 .dmengine p.good {color: #14682f; background: #eef8f1} .dmengine p.bad {color: #a11212; background: #fdf0f0}
+.dmengine p.fair {color: #7a5300; background: #fff8e6}
+.dmengine td.passed {color: #14682f} .dmengine td.warning {color: #7a5300; font-weight: 600}
+.dmengine td.unknown {color: #205f86; font-weight: 600} .dmengine td.failed {color: #a11212; font-weight: 600}
+.dmengine .code {font: 12px/1.4 ui-monospace, monospace}
 </style>
 """
+Tone = Literal["good", "fair", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class WithCode:
+    """A cell of words with lines of code below."""
+
+    words: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.words}\n{self.code}"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A heading with rows under column names; numbers are shown with thousands marks.
+
+    The words of the column `status` have their colours in HTML.
 
     >>> print(Table("Fields", ("field", "seen"), [("email", 1200)]).to_text())
     Fields
@@ -74,7 +93,10 @@ class Table:
     def to_html(self) -> str:
         """Return an HTML table; every cell is escaped."""
         kinds = [' class="n"' if number else "" for number in self._numeric]
-        rows = [[f"<td{kind}>{html.escape(c)}</td>" for kind, c in zip(kinds, row, strict=True)] for row in self.shown]
+        rows = [
+            [_cell(name, kind, c) for name, kind, c in zip(self.columns, kinds, row, strict=True)]
+            for row in self.rows[: self.limit]
+        ]
         head = "".join(f"<th{kind}>{html.escape(name)}</th>" for kind, name in zip(kinds, self.columns, strict=True))
         body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
         more = f"<p>{html.escape(self.more)}</p>" if self.more else ""
@@ -83,13 +105,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A titled page: a few facts, notes that are good or bad, and tables."""
+    """A titled page: a few facts, a verdict in its tone, and tables."""
 
     title: str
     facts: Sequence[tuple[str, object]]
     tables: Sequence[Table]
     verdict: str = ""
-    good: bool = True
+    tone: Tone = "good"
 
     def to_text(self) -> str:
         """Return the page as plain text."""
@@ -108,8 +130,7 @@ class Document:
         """Return the page as an HTML fragment."""
         facts = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(_text(v))}</td></tr>" for n, v in self.facts)
         tables = "".join(t.to_html() for t in self.tables if t.rows)
-        kind = "good" if self.good else "bad"
-        verdict = f'<p class="verdict {kind}">{html.escape(self.verdict)}</p>' if self.verdict else ""
+        verdict = f'<p class="verdict {self.tone}">{html.escape(self.verdict)}</p>' if self.verdict else ""
         title = f"<h1>{html.escape(self.title)}</h1>"
         table = f"<table>{facts}</table>" if facts else ""
         return f'{_STYLE}<div class="dmengine">{title}{verdict}{table}{tables}</div>'
@@ -119,6 +140,16 @@ class Document:
         meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         head = f'<!doctype html><html lang="en"><head>{meta}<title>{html.escape(self.title)}</title></head>'
         return f"{head}<body>{self.to_html()}</body></html>\n"
+
+
+def _cell(column: str, kind: str, cell: object) -> str:
+    if column == "status":
+        kind = f' class="{html.escape(str(cell))}"'
+    if isinstance(cell, WithCode):
+        text = f'{html.escape(_text(cell.words))}<div class="code">{html.escape(_text(cell.code))}</div>'
+    else:
+        text = html.escape(_text(cell))
+    return f"<td{kind}>{text}</td>"
 
 
 def _is_number(cell: object) -> bool:

@@ -59,7 +59,7 @@ def test_long_tables_say_how_much_they_hide() -> None:
 
 def test_what_a_page_shows_cannot_break_out_of_it() -> None:
     """Markup in a name is shown as text, control characters are escaped, and Markdown's bars too."""
-    page = Document("<b>", [("<i>", "<script>")], [Table("<u>", ("<a>",), [("<img>\x1b[31m|",)])], "<q>", False)
+    page = Document("<b>", [("<i>", "<script>")], [Table("<u>", ("<a>",), [("<img>\x1b[31m|",)])], "<q>", "bad")
 
     shown = page.to_page()
     assert [tag for tag in ("<b>", "<i>", "<script>", "<u>", "<a>", "<img>", "<q>") if tag in shown] == []

@@ -92,7 +92,7 @@ def _refusal(work: Callable[[], object]) -> str:
 def _without_fields(page: Document) -> str:
     """Return a page without its tables of fields: they are those of the first run."""
     tables = [table for table in page.tables if "field" not in table.columns]
-    return Document(page.title, page.facts, tables, page.verdict, page.good).to_text()
+    return Document(page.title, page.facts, tables, page.verdict, page.tone).to_text()
 
 
 def _download(owner: SessionFactory, folder: Path) -> None:
